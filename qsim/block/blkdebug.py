@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The part of blkdebug a scenario puts above quorum: a filter with an alignment of its own.
+
+With ``align`` it turns an unaligned guest request into one I/O vector of several elements,
+which is how quorum gets to see such vectors without a guest device (block/blkdebug.c, 7.2).
+"""
+
+from __future__ import annotations
+
+from qsim.block.flags import Req, Status
+from qsim.block.io import (
+    bdrv_co_block_status,
+    bdrv_co_flush,
+    bdrv_co_preadv,
+    bdrv_co_pwrite_zeroes,
+    bdrv_co_pwritev,
+)
+from qsim.block.iovec import QEMUIOVector
+from qsim.block.node import BdrvChild, BlockDriverState, Limits, World
+
+_PASSED = Req.FUA | Req.MAY_UNMAP | Req.NO_FALLBACK
+
+
+class BlkdebugNode(BlockDriverState):
+    """A filter over its ``image`` child; no rules, only the alignment."""
+
+    driver = "blkdebug"
+    has_pwrite_zeroes = True
+
+    def __init__(self, world: World, node_name: str, align: int) -> None:
+        super().__init__(world, node_name)
+        self.align = align
+
+    @property
+    def _image(self) -> BdrvChild:
+        return self.children[0]
+
+    def opened(self) -> None:
+        """The end of blkdebug_open(): limits and flags from the child."""
+        image = self._image.bs
+        self.limits = Limits(
+            request_alignment=self.align or image.limits.request_alignment,
+            max_transfer=image.limits.max_transfer,
+        )
+        self.supported_write_flags = Req.WRITE_UNCHANGED | (
+            Req.FUA & image.supported_write_flags
+        )
+        self.supported_zero_flags = Req.WRITE_UNCHANGED | (_PASSED & image.supported_zero_flags)
+
+    async def co_preadv(self, offset: int, bytes_: int, qiov: QEMUIOVector, flags: Req) -> int:
+        """blkdebug_co_preadv()."""
+        return await bdrv_co_preadv(self._image, offset, bytes_, qiov, flags)
+
+    async def co_pwritev(self, offset: int, bytes_: int, qiov: QEMUIOVector, flags: Req) -> int:
+        """blkdebug_co_pwritev()."""
+        return await bdrv_co_pwritev(self._image, offset, bytes_, qiov, flags)
+
+    async def co_pwrite_zeroes(self, offset: int, bytes_: int, flags: Req) -> int:
+        """blkdebug_co_pwrite_zeroes()."""
+        return await bdrv_co_pwrite_zeroes(self._image, offset, bytes_, flags)
+
+    async def co_flush(self) -> int:
+        """blkdebug has no data of its own: the child is flushed."""
+        return await bdrv_co_flush(self._image.bs)
+
+    async def co_block_status(
+        self, want_zero: bool, offset: int, bytes_: int
+    ) -> tuple[int, Status, int]:
+        """BDRV_BLOCK_RAW: the child answers."""
+        return await bdrv_co_block_status(self._image.bs, want_zero, offset, bytes_)
+
+    def getlength(self) -> int:
+        """blkdebug_getlength()."""
+        return self._image.bs.bdrv_getlength()

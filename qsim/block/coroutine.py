@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""QEMU's coroutines on Python's: entered, yielding, never scheduled behind one's back.
+
+As in util/qemu-coroutine.c, :func:`enter` runs a coroutine at once, on top of its caller, until
+it yields or ends.  There is no loop and no clock here: whoever completes a request enters the
+coroutine that waits for it, so a run is the same every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine as PyCoroutine, Generator
+from types import coroutine
+from typing import Any
+
+Entry = Callable[[], PyCoroutine[Any, None, None]]
+
+
+class Coroutine:
+    """One coroutine; ``done`` once its entry function has returned."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._body: PyCoroutine[Any, None, None] | None = None
+        self._entry = entry
+        self._active = False
+        self.done = False
+
+    def enter(self) -> None:
+        """qemu_coroutine_enter(): run until it yields or ends.
+
+        :raise AssertionError: when it is already running (C: "Co-routine re-entered
+            recursively", which aborts) or has ended.
+        """
+        assert not self._active and not self.done, "co-routine re-entered"
+        if self._body is None:
+            self._body = self._entry()
+        self._active = True
+        _stack.append(self)
+        try:
+            self._body.send(None)
+        except StopIteration:
+            self.done = True
+        finally:
+            _stack.pop()
+            self._active = False
+
+    def enter_if_inactive(self) -> None:
+        """qemu_coroutine_enter_if_inactive(): nothing when it is on the stack of the caller."""
+        if not self._active:
+            self.enter()
+
+    def close(self) -> None:
+        """Drop a coroutine that will not be entered again (the process is gone)."""
+        if self._body is not None and not self._active:
+            self._body.close()
+
+
+_stack: list[Coroutine] = []
+
+
+def qemu_coroutine_self() -> Coroutine:
+    """The coroutine that runs now."""
+    return _stack[-1]
+
+
+@coroutine
+def _yield() -> Generator[None, None, None]:
+    yield
+
+
+def qemu_coroutine_yield() -> Awaitable[None]:
+    """Give control back to whoever entered the current coroutine."""
+    return _yield()

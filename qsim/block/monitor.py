@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The monitor of the model: the commands that build, change and take apart the graph.
+
+Sources: blockdev.c, block.c (bdrv_open_inherit, bdrv_add_child, bdrv_del_child,
+check_to_replace_node), block/qapi.c; 7.2.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from qsim.block.coroutine import Coroutine
+from qsim.block.errno import number
+from qsim.block.error import QmpError
+from qsim.block.flags import Perm
+from qsim.block.io import bdrv_co_flush
+from qsim.block.node import (
+    BdrvChild,
+    BlockDriverState,
+    World,
+    bdrv_attach_child,
+    bdrv_root_attach,
+    bdrv_root_detach,
+    bdrv_unref_child,
+)
+from qsim.block.options import qdict_extract_subqdict, qdict_flatten
+
+#: Runs a coroutine to its end while children are answered.
+RunUntilDone = Callable[[Coroutine], None]
+
+
+class Driver(Protocol):
+    """How the monitor opens a node of one driver and changes its children."""
+
+    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> BlockDriverState:
+        """.bdrv_open: make the node; what of ``options`` is used is taken out."""
+
+    def add_child(self, bs: BlockDriverState, child: BlockDriverState) -> None:
+        """.bdrv_add_child."""
+
+    def del_child(self, bs: BlockDriverState, child: BdrvChild) -> None:
+        """.bdrv_del_child."""
+
+
+def no_add_child(bs: BlockDriverState) -> QmpError:
+    """What a driver without .bdrv_add_child answers."""
+    return QmpError(f"The node {bs.node_name} does not support adding a child")
+
+
+def no_del_child(bs: BlockDriverState) -> QmpError:
+    """What a driver without .bdrv_del_child answers."""
+    return QmpError(f"The node {bs.node_name} does not support removing a child")
+
+
+#: Options every node takes (bdrv_runtime_opts).
+_GENERIC = (
+    "node-name", "driver", "read-only", "auto-read-only", "force-share", "discard",
+    "detect-zeroes", "cache.direct", "cache.no-flush",
+)  # fmt: skip
+
+
+class Monitor:
+    """The graph of one process and the commands on it.
+
+    :param drivers: by name; block itself knows no quorum.
+    :param run: carries a coroutine to its end, answering children on the way.
+    """
+
+    def __init__(self, world: World, drivers: dict[str, Driver], run: RunUntilDone) -> None:
+        self.world = world
+        self.drivers = drivers
+        self.run = run
+        self.nodes: dict[str, BlockDriverState] = {}
+        self._anonymous = 0
+
+    def execute(self, command: str, arguments: dict[str, Any]) -> Any:
+        """Run a QMP command and give its return value.
+
+        :raise QmpError: as QEMU would answer.
+        :raise KeyError: for a command the model does not take.
+        """
+        table: dict[str, Callable[..., Any]] = {
+            "blockdev-add": self.blockdev_add,
+            "blockdev-del": self.blockdev_del,
+            "x-blockdev-change": self.x_blockdev_change,
+            "blockdev-mirror": self.blockdev_mirror,
+            "query-named-block-nodes": self.query_named_block_nodes,
+        }
+        return table[command](**{key.replace("-", "_"): arg for key, arg in arguments.items()})
+
+    def find(self, name: str) -> BlockDriverState:
+        """bdrv_lookup_bs() of a name that may be a device's or a node's.
+
+        :raise QmpError: when there is none.
+        """
+        if name not in self.nodes:
+            raise QmpError(f"Cannot find device='{name}' nor node-name='{name}'")
+        return self.nodes[name]
+
+    def blockdev_add(self, **options: Any) -> dict[str, Any]:
+        """qmp_blockdev_add()."""
+        flat = qdict_flatten({key.replace("_", "-"): value for key, value in options.items()})
+        if "node-name" not in flat:
+            raise QmpError("'node-name' must be specified for the root node")
+        self.open_node(flat).monitor_owned = True
+        return {}
+
+    def open_node(self, options: dict[str, Any]) -> BlockDriverState:
+        """bdrv_open_inherit() of a node with flattened ``options``.
+
+        :raise QmpError: of the driver, or for a name taken or an option nobody used.
+        """
+        options = dict(options)
+        generic = {key: options.pop(key) for key in _GENERIC if key in options}
+        name = generic.get("node-name")
+        if name is None:
+            self._anonymous += 1
+            name = f"#block{self._anonymous:03d}"
+        elif name in self.nodes:
+            raise QmpError(f"Duplicate nodes with node-name='{name}'")
+        driver = self.drivers[generic["driver"]]
+        bs = driver.open(self, name, options)
+        bs.read_only = bs.read_only or generic.get("read-only") in (True, "on")
+        bs.unmap = generic.get("discard") in ("unmap", "on")
+        bs.detect_zeroes = generic.get("detect-zeroes", "off")
+        self.nodes[name] = bs
+        try:
+            bs.refresh_total_sectors()
+            for key in options:
+                raise QmpError(f"Block format '{bs.driver}' does not support the option '{key}'")
+        except QmpError:
+            self._close(bs)
+            raise
+        return bs
+
+    def bdrv_open_child(
+        self, options: dict[str, Any], key: str, parent: BlockDriverState
+    ) -> BdrvChild:
+        """bdrv_open_child(): a reference or an inline definition under ``key``.
+
+        :raise QmpError: when it cannot be opened or attached.
+        """
+        inline = qdict_extract_subqdict(options, f"{key}.")
+        reference = options.pop(key, None)
+        if reference is not None:
+            if inline:
+                raise QmpError(
+                    "Cannot reference an existing block device with additional options "
+                    "or a new filename"
+                )
+            return bdrv_attach_child(parent, self.find(reference), key)
+        bs = self.open_node(inline)
+        try:
+            return bdrv_attach_child(parent, bs, key)
+        except QmpError:
+            self._close(bs)
+            raise
+
+    def blockdev_del(self, node_name: str) -> dict[str, Any]:
+        """qmp_blockdev_del()."""
+        if node_name not in self.nodes:
+            raise QmpError(f"Failed to find node with node-name='{node_name}'")
+        bs = self.nodes[node_name]
+        if any(edge.parent is None for edge in bs.parents):
+            raise QmpError(f"Node {node_name} is in use")
+        if not bs.monitor_owned:
+            raise QmpError(f"Node {node_name} is not owned by the monitor")
+        if bs.parents:
+            raise QmpError(f"Block device {node_name} is in use")
+        self._close(bs)
+        return {}
+
+    def _close(self, bs: BlockDriverState) -> None:
+        """bdrv_close(): flush, let the children go, and close those nobody holds."""
+
+        async def flush() -> None:
+            await bdrv_co_flush(bs)
+
+        self.run(Coroutine(flush))
+        for edge in list(bs.children)[::-1]:
+            bdrv_unref_child(edge)
+            if not edge.bs.monitor_owned and not edge.bs.parents:
+                self._close(edge.bs)
+        del self.nodes[bs.node_name]
+
+    def x_blockdev_change(
+        self, parent: str, child: str | None = None, node: str | None = None
+    ) -> dict[str, Any]:
+        """qmp_x_blockdev_change()."""
+        parent_bs = self.find(parent)
+        if (child is None) == (node is None):
+            if child is not None:
+                raise QmpError("The parameters child and node are in conflict")
+            raise QmpError("Either child or node must be specified")
+        driver = self.drivers[parent_bs.driver]
+        if child is not None:
+            for edge in parent_bs.children:
+                if edge.name == child:
+                    driver.del_child(parent_bs, edge)
+                    return {}
+            raise QmpError(f"Node '{parent}' does not have child '{child}'")
+        assert node is not None
+        if node not in self.nodes:
+            raise QmpError(f"Node '{node}' not found")
+        new_bs = self.nodes[node]
+        if new_bs.parents:
+            raise QmpError(f"The node {node} already has a parent")
+        driver.add_child(parent_bs, new_bs)
+        return {}
+
+    def blockdev_mirror(
+        self, job_id: str, device: str, target: str, sync: str, replaces: str | None = None
+    ) -> dict[str, Any]:
+        """qmp_blockdev_mirror() as far as its checks; a job is never started.
+
+        :raise QmpError: always; a mirror that would start is outside the model so far, which
+            is why scenarios mirror a node into itself: refused only after all other checks.
+        """
+        bs, target_bs = self.find(device), self.find(target)
+        if replaces is not None:
+            if replaces not in self.nodes:
+                raise QmpError(f"Failed to find node with node-name='{replaces}'")
+            to_replace = self.nodes[replaces]
+            if not self._recurse_can_replace(bs, to_replace):
+                raise QmpError(
+                    f"Cannot replace '{replaces}' by a node mirrored from '{device}', because "
+                    "it cannot be guaranteed that doing so would not lead to an abrupt change "
+                    "of visible data"
+                )
+            if to_replace.bdrv_getlength() != bs.bdrv_getlength():
+                raise QmpError("cannot replace image with a mirror image of different size")
+        if bs is target_bs:
+            raise QmpError("Can't mirror node into itself")
+        raise NotImplementedError("a mirror job that runs is outside the model")
+
+    @staticmethod
+    def _recurse_can_replace(bs: BlockDriverState, to_replace: BlockDriverState) -> bool:
+        """bdrv_recurse_can_replace()."""
+        return bs is to_replace or bs.recurse_can_replace(to_replace)
+
+    def query_named_block_nodes(self, flat: bool = False) -> list[dict[str, Any]]:
+        """The members of qmp_query_named_block_nodes() that a scenario looks at."""
+        return [
+            {
+                "node-name": bs.node_name,
+                "drv": bs.driver,
+                "ro": bs.read_only,
+                "file": "json:" + json.dumps(bs.full_open_options()),
+                "image": {"virtual-size": bs.bdrv_getlength()},
+            }
+            for bs in self.nodes.values()
+        ]
+
+    def export(self, node_name: str, writable: bool) -> BdrvChild:
+        """block-export-add: a BlockBackend on the node, for the guest.
+
+        :raise QmpError: when the permissions do not allow it.
+        """
+        bs = self.find(node_name)
+        if bs.read_only and writable:
+            raise QmpError("Cannot export read-only node as writable", -number("EACCES"))
+        perm = Perm.CONSISTENT_READ | (Perm.WRITE if writable else Perm.NONE)
+        return bdrv_root_attach(bs, "an unnamed block device", perm, Perm.ALL)
+
+    def unexport(self, edge: BdrvChild) -> None:
+        """block-export-del."""
+        bdrv_root_detach(edge)

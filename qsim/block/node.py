@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Nodes, the edges between them, and the permissions on the edges (block.c)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from qsim.block.errno import number, strerror
+from qsim.block.error import QmpError
+from qsim.block.events import Event
+from qsim.block.flags import (
+    BDRV_SECTOR_SIZE,
+    DEFAULT_PERM_PASSTHROUGH,
+    DEFAULT_PERM_UNCHANGED,
+    Perm,
+    Req,
+    Status,
+    bdrv_perm_names,
+)
+from qsim.block.iovec import QEMUIOVector
+from qsim.block.memory import Ledger
+
+
+@dataclass(eq=False)
+class BdrvChild:
+    """An edge of the graph: ``bs`` is used as child ``name`` by a parent node or a user.
+
+    ``parent`` is None for a root edge, i.e. a BlockBackend's, and ``user`` then says whose, in
+    the words of error texts.
+    """
+
+    bs: BlockDriverState
+    name: str
+    parent: BlockDriverState | None
+    user: str = ""
+    perm: Perm = Perm.NONE
+    shared_perm: Perm = Perm.ALL
+
+    @property
+    def desc(self) -> str:
+        """bdrv_child_user_desc(): who uses the node, for error texts."""
+        return f"node '{self.parent.node_name}'" if self.parent else self.user
+
+
+@dataclass
+class Limits:
+    """BlockLimits, in bytes; 0 is no limit."""
+
+    request_alignment: int = 1
+    max_transfer: int = 0
+    max_pwrite_zeroes: int = 0
+
+
+@dataclass
+class World:
+    """What all nodes of one QEMU process share: the heap, the events, what it printed."""
+
+    ledger: Ledger = field(default_factory=Ledger)
+    events: list[Event] = field(default_factory=list)
+
+    def emit(self, name: str, data: dict[str, Any]) -> None:
+        """qapi_event_send_*(): an event, before any rate limit."""
+        self.events.append(Event.of(name, data))
+
+
+class BlockDriverState:
+    """A node.  A driver is a subclass; what it leaves out, it does not support.
+
+    ``options`` are the node's own options as given, used for its JSON file name.
+    """
+
+    driver = ""
+    #: Whether the driver has .bdrv_co_pwrite_zeroes / a status callback / add and del child.
+    has_pwrite_zeroes = False
+    #: The strong runtime options, in the driver's order (.strong_runtime_opts).
+    strong_runtime_opts: tuple[str, ...] = ()
+
+    def __init__(self, world: World, node_name: str) -> None:
+        self.world = world
+        self.node_name = node_name
+        self.options: dict[str, Any] = {}
+        self.children: list[BdrvChild] = []
+        self.parents: list[BdrvChild] = []
+        self.limits = Limits()
+        self.total_sectors = 0
+        self.read_only = False
+        self.unmap = False
+        self.detect_zeroes = "off"
+        self.supported_write_flags = Req.NONE
+        self.supported_zero_flags = Req.NONE
+        self.quiesce_counter = 0
+        self.monitor_owned = False
+
+    # The driver's callbacks.
+
+    async def co_preadv(self, offset: int, bytes_: int, qiov: QEMUIOVector, flags: Req) -> int:
+        """.bdrv_co_preadv: 0 or a negative errno."""
+        raise NotImplementedError
+
+    async def co_pwritev(self, offset: int, bytes_: int, qiov: QEMUIOVector, flags: Req) -> int:
+        """.bdrv_co_pwritev: 0 or a negative errno."""
+        raise NotImplementedError
+
+    async def co_pwrite_zeroes(self, offset: int, bytes_: int, flags: Req) -> int:
+        """.bdrv_co_pwrite_zeroes: 0 or a negative errno."""
+        raise NotImplementedError
+
+    async def co_flush(self) -> int:
+        """.bdrv_co_flush or .bdrv_co_flush_to_os: 0 or a negative errno."""
+        raise NotImplementedError
+
+    async def co_block_status(
+        self, want_zero: bool, offset: int, bytes_: int
+    ) -> tuple[int, Status, int]:
+        """.bdrv_co_block_status: a negative errno or 0, the status bits and their length."""
+        raise NotImplementedError
+
+    def getlength(self) -> int:
+        """.bdrv_getlength: bytes or a negative errno."""
+        raise NotImplementedError
+
+    def child_perm(self, perm: Perm, shared: Perm) -> tuple[Perm, Perm]:
+        """.bdrv_child_perm: what is needed of and shared on each child (7.2 default: filter)."""
+        return (
+            perm & DEFAULT_PERM_PASSTHROUGH,
+            (shared & DEFAULT_PERM_PASSTHROUGH) | DEFAULT_PERM_UNCHANGED,
+        )
+
+    def gather_child_options(self, target: dict[str, Any]) -> None:
+        """.bdrv_gather_child_options: put the children's full options into ``target``."""
+        for child in self.children:
+            target[child.name] = child.bs.full_open_options()
+
+    def dirname(self) -> str:
+        """.bdrv_dirname.
+
+        :raise QmpError: when the node has no base directory.
+        """
+        raise QmpError(f"Cannot generate a base directory for {self.driver} nodes")
+
+    def recurse_can_replace(self, to_replace: BlockDriverState) -> bool:
+        """.bdrv_recurse_can_replace."""
+        return False
+
+    def bsc_invalidate_range(self, offset: int, bytes_: int) -> None:
+        """bdrv_bsc_invalidate_range(): only nodes that cache block status care."""
+
+    # Generic parts.
+
+    def bdrv_getlength(self) -> int:
+        """bdrv_getlength(): the cached length in bytes; not asked of the driver again."""
+        return self.total_sectors * BDRV_SECTOR_SIZE
+
+    def refresh_total_sectors(self) -> None:
+        """refresh_total_sectors() on open.
+
+        :raise QmpError: when the driver has no length.
+        """
+        length = self.getlength()
+        if length < 0:
+            raise QmpError(with_errno("Could not refresh total sector count", -length), length)
+        self.total_sectors = -(-length // BDRV_SECTOR_SIZE)
+
+    def full_open_options(self) -> dict[str, Any]:
+        """bs->full_open_options after bdrv_refresh_filename(): strong options and children."""
+        options: dict[str, Any] = {}
+        for key in self.strong_runtime_opts:
+            if key in self.options:
+                options[key] = self.options[key]
+        options["driver"] = self.driver
+        self.gather_child_options(options)
+        return options
+
+
+def with_errno(text: str, errno: int) -> str:
+    """error_setg_errno(): the text and what strerror() says."""
+    return f"{text}: {strerror(errno)}"
+
+
+def bdrv_get_cumulative_perm(bs: BlockDriverState) -> tuple[Perm, Perm]:
+    """What all parents together need of a node, and what all of them share."""
+    perm, shared = Perm.NONE, Perm.ALL
+    for edge in bs.parents:
+        perm |= edge.perm
+        shared &= edge.shared_perm
+    return perm, shared
+
+
+def _conflict(bs: BlockDriverState) -> str | None:
+    """bdrv_parent_perms_conflict(): the error text of the first pair that disagrees."""
+    for a in bs.parents:
+        for b in bs.parents:
+            if a is b or (b.perm & a.shared_perm) == b.perm:
+                continue
+            names = bdrv_perm_names(b.perm & ~a.shared_perm)
+            return (
+                f"Permission conflict on node '{bs.node_name}': permissions '{names}' are "
+                f"both required by {b.desc} (uses node '{bs.node_name}' as '{b.name}' child) "
+                f"and unshared by {a.desc} (uses node '{bs.node_name}' as '{a.name}' child)."
+            )
+    return None
+
+
+def bdrv_refresh_perms(bs: BlockDriverState) -> None:
+    """Compute the permissions of everything below ``bs``; all of it or, on an error, nothing.
+
+    :raise QmpError: on a conflict or a node that cannot be written.
+    """
+    saved: list[tuple[BdrvChild, Perm, Perm]] = []
+    try:
+        for node in topological(bs):
+            _refresh_node(node, saved)
+    except QmpError:
+        for edge, perm, shared in reversed(saved):
+            edge.perm, edge.shared_perm = perm, shared
+        raise
+
+
+def topological(bs: BlockDriverState) -> list[BlockDriverState]:
+    """bdrv_topological_dfs(): parents before children, as the list is walked for permissions."""
+    order: list[BlockDriverState] = []
+    seen: set[int] = set()
+
+    def visit(node: BlockDriverState) -> None:
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        for edge in node.children:
+            visit(edge.bs)
+        order.insert(0, node)
+
+    visit(bs)
+    return order
+
+
+def _refresh_node(bs: BlockDriverState, saved: list[tuple[BdrvChild, Perm, Perm]]) -> None:
+    conflict = _conflict(bs)
+    if conflict:
+        raise QmpError(conflict, -number("EPERM"))
+    perm, shared = bdrv_get_cumulative_perm(bs)
+    if perm & (Perm.WRITE | Perm.WRITE_UNCHANGED):
+        if bs.read_only:
+            raise QmpError("Block node is read-only", -number("EPERM"))
+        if not perm & Perm.RESIZE and bs.bdrv_getlength() % bs.limits.request_alignment:
+            raise QmpError(
+                "Cannot get 'write' permission without 'resize': Image size is not a multiple "
+                "of request alignment",
+                -number("EPERM"),
+            )
+    for edge in bs.children:
+        saved.append((edge, edge.perm, edge.shared_perm))
+        edge.perm, edge.shared_perm = bs.child_perm(perm, shared)
+
+
+def bdrv_attach_child(
+    parent: BlockDriverState, bs: BlockDriverState, name: str
+) -> BdrvChild:
+    """Make ``bs`` the child ``name`` of ``parent``.
+
+    :raise QmpError: when the permissions do not allow it; nothing has changed then.
+    """
+    edge = BdrvChild(bs, name, parent)
+    # Both lists are LIFO in QEMU (QLIST_INSERT_HEAD).
+    bs.parents.insert(0, edge)
+    parent.children.insert(0, edge)
+    try:
+        bdrv_refresh_perms(parent)
+    except QmpError:
+        bs.parents.remove(edge)
+        parent.children.remove(edge)
+        raise
+    return edge
+
+
+def bdrv_unref_child(edge: BdrvChild) -> None:
+    """Take a child away from its parent and let its permissions go."""
+    assert edge.parent is not None
+    edge.parent.children.remove(edge)
+    edge.bs.parents.remove(edge)
+    bdrv_refresh_perms(edge.bs)
+
+
+def bdrv_root_attach(bs: BlockDriverState, user: str, perm: Perm, shared: Perm) -> BdrvChild:
+    """A BlockBackend takes the node.
+
+    :raise QmpError: when the permissions do not allow it.
+    """
+    edge = BdrvChild(bs, "root", None, user, perm, shared)
+    bs.parents.insert(0, edge)
+    try:
+        bdrv_refresh_perms(bs)
+    except QmpError:
+        bs.parents.remove(edge)
+        raise
+    return edge
+
+
+def bdrv_root_detach(edge: BdrvChild) -> None:
+    """The BlockBackend lets the node go."""
+    edge.bs.parents.remove(edge)
+    bdrv_refresh_perms(edge.bs)

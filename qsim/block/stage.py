@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The stage: all children of a scenario, what they were asked, and who is answered next.
+
+Both witnesses play on it.  A run is a sequence of rounds: the driver runs until it can do
+nothing more (all requests it has sent are *held*), then exactly one held request is completed,
+and the driver runs again.  What was asked in a round and which request was completed is the
+story; two runs with the same story did the same things in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from qsim.block.child import Reply, Request, ScriptedChild
+from qsim.block.errno import name
+
+Cookie = TypeVar("Cookie")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What children were asked for in one round, children in order."""
+
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One request was completed: ``errno`` 0 is success; ``dead`` a closed connection."""
+
+    child: str
+    op: str
+    errno: int
+    dead: bool = False
+
+    def __str__(self) -> str:
+        result = "dies" if self.dead else name(self.errno) if self.errno else "ok"
+        return f"{self.child} {self.op}: {result}"
+
+
+Beat = Asked | Answered
+
+
+@dataclass
+class Held(Generic[Cookie]):
+    """A request that waits to be completed; ``cookie`` is the witness's own handle on it."""
+
+    request: Request
+    cookie: Cookie
+
+
+@dataclass
+class Stage(Generic[Cookie]):
+    """The children by name, in the scenario's order, and the requests they hold.
+
+    ``order`` is the schedule: names of children, the next to be answered first.  When it is
+    used up, or what it names cannot come any more, the oldest request is answered.
+    """
+
+    children: dict[str, ScriptedChild]
+    order: list[str] = field(default_factory=list)
+    held: list[Held[Cookie]] = field(default_factory=list)
+    beats: list[Beat] = field(default_factory=list)
+    impossible: list[str] = field(default_factory=list)
+    _arrived: list[Held[Cookie]] = field(default_factory=list)
+
+    def begin(self, order: Sequence[str]) -> None:
+        """A new step with its schedule; the story starts afresh."""
+        self.order = list(order)
+        self.beats = []
+
+    def arrive(self, request: Request, cookie: Cookie) -> None:
+        """A child received a request."""
+        self._arrived.append(Held(request, cookie))
+
+    def settle(self) -> None:
+        """The driver can do nothing more: what arrived since is one round of the story."""
+        if not self._arrived:
+            return
+        rank = {child: i for i, child in enumerate(self.children)}
+        arrived = sorted(self._arrived, key=lambda held: rank[held.request.child])
+        self._arrived = []
+        self.held += arrived
+        self.beats.append(Asked(tuple(held.request for held in arrived)))
+
+    def complete_next(self) -> list[tuple[Held[Cookie], Reply]]:
+        """Complete the request that is next by the schedule; empty when nothing is held.
+
+        More than one when the child dies of it: all it held are lost with it, oldest first.
+        """
+        if not self.held:
+            return []
+        chosen = self._choose()
+        request = chosen.request
+        reply = self.children[request.child].complete(request)
+        self.beats.append(Answered(request.child, request.op, reply.errno, reply.dead))
+        gone = [chosen]
+        if reply.dead:
+            gone += [h for h in self.held if h.request.child == request.child and h is not chosen]
+        self.held = [held for held in self.held if held not in gone]
+        return [(held, reply) for held in gone]
+
+    def _choose(self) -> Held[Cookie]:
+        while self.order:
+            wanted = self.order.pop(0)
+            for held in self.held:
+                if held.request.child == wanted:
+                    return held
+            self.impossible.append(wanted)
+        return self.held[0]
+
+    def end(self) -> list[Beat]:
+        """The step is over: its story.  What the schedule still names was impossible."""
+        self.settle()
+        self.impossible += self.order
+        self.order = []
+        return self.beats

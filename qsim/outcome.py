@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a run observed, and the comparison of two of them, field by field.
+
+A witness that cannot see a field leaves it None: "not observed" is never "equal", it is left
+out and can be counted.  Events may be missing where QEMU's rate limiter drops them, and only
+there: of the events of one step in one limiter window the first and the last always arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from qsim.block.child import Request
+from qsim.block.events import Event, limiter_key
+from qsim.block.stage import Answered, Asked, Beat
+from qsim.scenario.case import Case, Expectation
+from qsim.scenario.content import describe
+
+
+@dataclass
+class StepOutcome:
+    """What one step showed.  ``label`` names the step for people."""
+
+    label: str
+    ret: str | None = None
+    data: bytes | None = None
+    extent: tuple[str, int] | None = None
+    beats: list[Beat] | None = None
+    events: list[Event] = field(default_factory=list)
+    returns: Any = None
+    error: tuple[str, str] | None = None
+    exit: tuple[int, str] | None = None
+
+    def rounds(self) -> list[tuple[Request, ...]] | None:
+        """The requests, round by round, without the data of writes; None if not observed."""
+        if self.beats is None:
+            return None
+        return [
+            tuple(Request(r.child, r.op, r.offset, r.bytes, r.flags) for r in beat.requests)
+            for beat in self.beats
+            if isinstance(beat, Asked)
+        ]
+
+    def story(self) -> list[str]:
+        """The step as lines: what was asked and answered, then the result and the events."""
+        lines = []
+        for beat in self.beats or ():
+            if isinstance(beat, Asked):
+                lines += [f"asks {_with_data(request)}" for request in beat.requests]
+            else:
+                lines.append(f"  <- {beat}")
+        for name, value in self.results():
+            lines.append(f"{name} {value}")
+        lines += [f"event {event}" for event in self.events]
+        return lines
+
+    def results(self) -> Iterator[tuple[str, str]]:
+        """Name and value of each result that is there, as text."""
+        if self.ret is not None:
+            yield "ret", self.ret
+        if self.data is not None:
+            yield "data", describe(self.data)
+        if self.extent is not None:
+            yield "extent", f"{self.extent[0]} {self.extent[1]}"
+        if self.error is not None:
+            yield "error", f"{self.error[0]}: {self.error[1]}"
+        elif self.returns is not None:
+            yield "return", str(self.returns)
+        if self.exit is not None:
+            yield "exit", f"{self.exit[0]}: {self.exit[1]}"
+
+
+def _with_data(request: Request) -> str:
+    text = str(request)
+    return text if request.data is None else f"{text} = {describe(request.data)}"
+
+
+@dataclass
+class Outcome:
+    """What a run of a case showed.
+
+    ``witness`` names who saw it; ``trouble`` is what went wrong with the run itself (memory
+    misuse in the model, a crash or hang of a binary): an outcome with trouble equals no other.
+    """
+
+    witness: str
+    steps: list[StepOutcome] = field(default_factory=list)
+    contents: dict[str, bytes] | None = None
+    trouble: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field in which two outcomes part.  ``step`` is None for the end state."""
+
+    step: int | None
+    label: str
+    what: str
+    left: str
+    right: str
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.what}: {self.left} != {self.right}"
+
+
+def against_fixture(case: Case, outcome: Outcome) -> list[Difference]:
+    """Where ``outcome`` is not what the fixture says; left is the fixture."""
+    found = [_trouble(text) for text in outcome.trouble]
+    expected = [case.opening.expect, *(step.expect for step in case.steps)]
+    for i, expect in enumerate(expected):
+        if i >= len(outcome.steps):
+            break
+        if expect is not None:
+            found += _step_against(i, expect, outcome.steps[i])
+    if outcome.contents is not None:
+        found += _contents(case.contents, outcome.contents)
+    return found
+
+
+def _trouble(text: str) -> Difference:
+    return Difference(None, "run", "trouble", "none", text)
+
+
+def _step_against(i: int, expect: Expectation, step: StepOutcome) -> Iterator[Difference]:
+    def differ(what: str, left: object, right: object) -> Difference:
+        return Difference(i, step.label, what, str(left), str(right))
+
+    if expect.exit != step.exit:
+        yield differ("exit", expect.exit, step.exit)
+    if expect.exit or step.exit:
+        return
+    if expect.ret is not None and expect.ret != step.ret:
+        yield differ("ret", expect.ret, step.ret)
+    if expect.data is not None and step.data is not None and expect.data != step.data:
+        yield differ("data", describe(expect.data), describe(step.data))
+    if expect.extent is not None and expect.extent != step.extent:
+        yield differ("extent", expect.extent, step.extent)
+    if expect.error != step.error:
+        yield differ("error", expect.error, step.error)
+    elif expect.ret is None and expect.error is None and expect.returns != step.returns:
+        yield differ("return", expect.returns, step.returns)
+    rounds = step.rounds()
+    if rounds is not None and list(expect.requests) != rounds:
+        yield differ("requests", _rounds_text(expect.requests), _rounds_text(rounds))
+    if not events_match(expect.events, step.events):
+        yield differ("events", _events_text(expect.events), _events_text(step.events))
+
+
+def between(left: Outcome, right: Outcome) -> list[Difference]:
+    """Where two outcomes part, everything both observed included."""
+    found = [_trouble(f"{left.witness}: {text}") for text in left.trouble]
+    found += [_trouble(f"{right.witness}: {text}") for text in right.trouble]
+    for i, (a, b) in enumerate(zip(left.steps, right.steps, strict=False)):
+        for what in ("ret", "data", "extent", "returns", "error", "exit"):
+            x, y = getattr(a, what), getattr(b, what)
+            if x != y:
+                x, y = (describe(v) if isinstance(v, bytes) else v for v in (x, y))
+                found.append(Difference(i, a.label, what, str(x), str(y)))
+        if a.beats is not None and b.beats is not None and a.beats != b.beats:
+            found.append(Difference(i, a.label, "story", _story(a.beats), _story(b.beats)))
+        if not (events_match(a.events, b.events) or events_match(b.events, a.events)):
+            found.append(
+                Difference(i, a.label, "events", _events_text(a.events), _events_text(b.events))
+            )
+    if len(left.steps) != len(right.steps):
+        found.append(
+            Difference(None, "run", "steps", str(len(left.steps)), str(len(right.steps)))
+        )
+    if left.contents is not None and right.contents is not None:
+        found += _contents(left.contents, right.contents)
+    return found
+
+
+def _contents(left: dict[str, bytes], right: dict[str, bytes]) -> Iterator[Difference]:
+    for name in left:
+        if left[name] != right.get(name):
+            there = right.get(name)
+            yield Difference(
+                None,
+                "end",
+                f"contents of {name}",
+                describe(left[name]),
+                "missing" if there is None else describe(there),
+            )
+
+
+def _rounds_text(rounds: Sequence[tuple[Request, ...]]) -> str:
+    return "; ".join(", ".join(str(request) for request in one) for one in rounds) or "none"
+
+
+def _events_text(events: Sequence[Event]) -> str:
+    return ", ".join(str(event) for event in events) or "none"
+
+
+def _story(beats: Sequence[Beat]) -> str:
+    words = []
+    for beat in beats:
+        if isinstance(beat, Answered):
+            words.append(f"[{beat}]")
+        else:
+            words.append(", ".join(_with_data(request) for request in beat.requests))
+    return "; ".join(words) or "none"
+
+
+def events_match(emitted: Sequence[Event], observed: Sequence[Event]) -> bool:
+    """Whether ``observed`` is ``emitted``, or what the rate limiter leaves of it in one step.
+
+    In a window the first event goes out at once and the last is kept and sent when the window
+    closes; those between may be dropped, nothing else may (monitor_qapi_event_queue_no_reenter).
+    """
+    emitted, observed = list(emitted), list(observed)
+    keys = [limiter_key(event) for event in emitted]
+    droppable = [
+        bool(key) and key in keys[:i] and key in keys[i + 1 :] for i, key in enumerate(keys)
+    ]
+
+    @cache
+    def matches(i: int, j: int) -> bool:
+        if i == len(emitted):
+            return j == len(observed)
+        if j < len(observed) and emitted[i] == observed[j] and matches(i + 1, j + 1):
+            return True
+        return droppable[i] and matches(i + 1, j)
+
+    return matches(0, 0)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which revisions of the driver the model knows, as data.
+
+A switch is named for the behaviour and carries the commit that changed it.  7.2 and 10.0 differ
+in nothing a user can see of ``block/quorum.c``: between them it gained graph locks and the
+drained sections moved to its callers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One state of the driver.
+
+    :param name: how users name it.
+    :param describes: the release or commit it was read from.
+    :param engine: "coroutine" since 2.9, "callback" before.
+    """
+
+    name: str
+    describes: str
+    engine: str = "coroutine"
+
+
+#: In the order of time: a fixture's ``since`` and ``until`` refer to this order.
+REVISIONS: tuple[Revision, ...] = (
+    Revision("7.2", "QEMU 7.2 block/quorum.c"),
+    Revision("10.0", "QEMU 10.0 block/quorum.c"),
+)
+
+DEFAULT = "7.2"
+
+
+def revision(name: str) -> Revision:
+    """The revision of that name.
+
+    :raise KeyError: when there is none; the message lists those there are.
+    """
+    for candidate in REVISIONS:
+        if candidate.name == name:
+            return candidate
+    known = ", ".join(candidate.name for candidate in REVISIONS)
+    raise KeyError(f"no revision {name!r}; there are: {known}")
+
+
+def rank(name: str) -> int:
+    """The place of a revision in time, for ranges.
+
+    :raise KeyError: when there is no such revision.
+    """
+    return REVISIONS.index(revision(name))
+
+
+def nearest(release: str) -> Revision:
+    """The revision for a release number as ``query-version`` gives it: the newest not after it."""
+    wanted = _number(release)
+    best = REVISIONS[0]
+    for candidate in REVISIONS:
+        if _number(candidate.name) <= wanted:
+            best = candidate
+    return best
+
+
+def _number(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split(".")[:2])

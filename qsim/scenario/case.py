@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A case once loaded: what the children are, what goes wrong, what is asked, what must be seen."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+from qsim.block.child import Fault, Request, ScriptedChild
+from qsim.block.events import Event
+from qsim.scenario.content import Content
+
+#: The guest's operations.
+IO_VERBS = ("read", "write", "write-zeroes", "discard", "flush", "block-status")
+
+
+@dataclass(frozen=True)
+class ChildSpec:
+    """One scripted child as the scenario describes it; sizes in bytes.
+
+    ``node`` are further options of its block node, as ``blockdev-add`` takes them.
+    """
+
+    name: str
+    content: Content
+    block_size: int
+    features: frozenset[str]
+    node: dict[str, Any]
+    faults: tuple[Fault, ...]
+
+    def make(self) -> ScriptedChild:
+        """A fresh child, for one run."""
+        return ScriptedChild(
+            self.name,
+            bytearray(self.content.data),
+            self.block_size,
+            self.features,
+            bool(self.node.get("read-only", False)),
+            list(self.content.holes),
+            [copy.copy(fault) for fault in self.faults],
+        )
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a step must show.  ``line`` is where it is written.
+
+    ``requests`` are the rounds; ``error`` is (class, desc) of a QMP command that must fail.
+    """
+
+    line: int
+    ret: str | None = None
+    data: bytes | None = None
+    extent: tuple[str, int] | None = None
+    requests: tuple[tuple[Request, ...], ...] = ()
+    events: tuple[Event, ...] = ()
+    returns: Any = None
+    error: tuple[str, str] | None = None
+    exit: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing done: a guest request, a QMP command, or bytes changed behind the driver's back."""
+
+    line: int
+    verb: str
+    offset: int = 0
+    bytes: int = 0
+    data: bytes | None = None
+    flags: tuple[str, ...] = ()
+    command: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    contents: dict[str, Content] = field(default_factory=dict)
+    faults: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
+    complete: tuple[str, ...] = ()
+    expect: Expectation | None = None
+
+    def __str__(self) -> str:
+        if self.verb in IO_VERBS:
+            words = [self.verb]
+            if self.verb != "flush":
+                words += [str(self.offset), str(self.bytes)]
+            return " ".join([*words, *self.flags])
+        if self.verb == "qmp":
+            return f"qmp {self.command}"
+        return self.verb
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scenario.
+
+    :param options: the quorum node's options as ``blockdev-add`` takes them; None with ``drive``.
+    :param drive: a ``-drive`` string as the command line takes it.
+    :param above: the ``align`` of a blkdebug node put over the quorum node, in bytes, or None.
+    :param guest: "writable", "read-only" or "none".
+    :param contents: what every child must hold at the end.
+    """
+
+    family: str
+    name: str
+    file: str
+    line: int
+    source: str
+    children: dict[str, ChildSpec]
+    options: dict[str, Any] | None
+    opening: Step
+    steps: tuple[Step, ...]
+    contents: dict[str, bytes]
+    guest: str = "writable"
+    above: int | None = None
+    drive: str | None = None
+    images: dict[str, ChildSpec] = field(default_factory=dict)
+    since: str | None = None
+    until: str | None = None
+
+    @property
+    def id(self) -> str:
+        """``family/name`` as one word, for test ids and ``-k``."""
+        return f"{self.family}/{self.name}".replace(" ", "-")

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""YAML with the line of every key, so that an error can name it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from qsim.scenario.error import ScenarioError
+
+Path = tuple[str | int, ...]
+
+
+class Document:
+    """The data of a YAML file and the line each part of it stands on."""
+
+    def __init__(self, name: str, text: str) -> None:
+        """:raise ScenarioError: for broken YAML, duplicate keys, or an empty file."""
+        self.name = name
+        self._lines: dict[Path, int] = {}
+        try:
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            problem = getattr(error, "problem", None) or str(error)
+            raise ScenarioError(
+                name, mark.line + 1 if mark else 0, "", f"not YAML: {problem}"
+            ) from error
+        if root is None:
+            raise ScenarioError(name, 0, "", "the file is empty; it must hold a family of cases")
+        self._constructor = yaml.SafeLoader("")
+        self.data = self._walk(root, ())
+
+    def _walk(self, node: yaml.Node, path: Path) -> Any:
+        self._lines[path] = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            result: dict[Any, Any] = {}
+            for key_node, value_node in node.value:
+                key = self._constructor.construct_object(key_node)  # type: ignore[no-untyped-call]
+                line = key_node.start_mark.line + 1
+                if not isinstance(key, str):
+                    raise ScenarioError(
+                        self.name, line, dotted(path), f"the key {key!r} must be a string; quote it"
+                    )
+                if key in result:
+                    raise ScenarioError(self.name, line, dotted((*path, key)), "given twice")
+                result[key] = self._walk(value_node, (*path, key))
+                self._lines[(*path, key)] = line
+            return result
+        if isinstance(node, yaml.SequenceNode):
+            return [self._walk(item, (*path, i)) for i, item in enumerate(node.value)]
+        return self._constructor.construct_object(node)  # type: ignore[no-untyped-call]
+
+    def line(self, path: Path) -> int:
+        """The line of ``path``, or of the nearest part above it that has one."""
+        while path not in self._lines:
+            path = path[:-1]
+        return self._lines[path]
+
+    def error(self, path: Path, message: str) -> ScenarioError:
+        """A ScenarioError at ``path``."""
+        return ScenarioError(self.name, self.line(path), dotted(path), message)
+
+
+def dotted(path: Path) -> str:
+    """``cases[2].steps[0].read`` for a path."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From a YAML file to cases: shape by JSON Schema, meaning by the short forms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path as FilePath
+from typing import Any
+
+import jsonschema
+from jsonschema.exceptions import best_match
+
+from qsim.block.child import FEATURES, Fault, Request
+from qsim.block.errno import TABLE
+from qsim.block.flags import BDRV_SECTOR_SIZE
+from qsim.scenario.case import IO_VERBS, Case, ChildSpec, Expectation, Step
+from qsim.scenario.content import Content, parse_bytes, parse_content
+from qsim.scenario.error import ScenarioError
+from qsim.scenario.lines import Document, Path
+from qsim.scenario.notation import parse_event, parse_extent, parse_fault, parse_round
+
+DEFAULT_SIZE = 64 * 1024
+VERBS = (*IO_VERBS, "qmp", "set")
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    text = resources.files("qsim.scenario").joinpath("scenario.schema.json").read_text("utf-8")
+    return jsonschema.Draft202012Validator(json.loads(text))
+
+
+def load_paths(paths: Iterable[FilePath], revisions: Sequence[str]) -> list[Case]:
+    """The cases of all files, and of all ``*.yaml`` files in folders, in order of name.
+
+    :param revisions: the names ``since`` and ``until`` may have.
+    :raise ScenarioError: for the first mistake, also when two families have one name.
+    """
+    cases: list[Case] = []
+    families: dict[str, str] = {}
+    for path in _files(paths):
+        loaded = load_file(path, revisions)
+        family = loaded[0].family
+        if family in families:
+            raise ScenarioError(
+                str(path), 1, "family", f"{family!r} is already the family of {families[family]}"
+            )
+        families[family] = str(path)
+        cases += loaded
+    return cases
+
+
+def _files(paths: Iterable[FilePath]) -> Iterator[FilePath]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(path.rglob("*.yaml"))
+        else:
+            yield path
+
+
+def load_file(path: FilePath, revisions: Sequence[str]) -> list[Case]:
+    """The cases of one family.
+
+    :raise ScenarioError: when the file cannot be read or anything in it is wrong.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(str(path), 0, "", f"cannot be read: {error}") from error
+    return load_text(str(path), text, revisions)
+
+
+def load_text(name: str, text: str, revisions: Sequence[str]) -> list[Case]:
+    """The cases of a family given as text; ``name`` is for messages.
+
+    :raise ScenarioError: for the first mistake.
+    """
+    document = Document(name, text)
+    error = best_match(_validator().iter_errors(document.data))
+    if error is not None:
+        raise document.error(tuple(error.absolute_path), _readable(error))
+    family = document.data
+    defaults = family.get("defaults", {})
+    cases = [
+        _Loader(document, ("cases", i), {**defaults, **raw}, family, revisions).case()
+        for i, raw in enumerate(family["cases"])
+    ]
+    names: set[str] = set()
+    for i, case in enumerate(cases):
+        if case.name in names:
+            raise document.error(("cases", i, "name"), f"{case.name!r} is the name of two cases")
+        names.add(case.name)
+    return cases
+
+
+def _readable(error: jsonschema.ValidationError) -> str:
+    if error.validator == "additionalProperties" and isinstance(error.schema, dict):
+        known = ", ".join(sorted(error.schema.get("properties", {})))
+        extra = sorted(set(error.instance) - set(error.schema.get("properties", {})))
+        return f"unknown key {extra[0]!r}; known here: {known}"
+    return error.message
+
+
+class _Loader:
+    """Makes one case; ``at`` is its place in the document."""
+
+    def __init__(
+        self,
+        document: Document,
+        at: Path,
+        raw: dict[str, Any],
+        family: Any,
+        revisions: Sequence[str],
+    ) -> None:
+        self.revisions = revisions
+        self.document = document
+        self.at = at
+        self.raw = raw
+        self.family = family
+        self.children: dict[str, ChildSpec] = {}
+        self.everyone: list[str] = []
+        self.steps: list[Step] = []
+
+    def fail(self, path: Path, message: str) -> ScenarioError:
+        return self.document.error((*self.at, *path), message)
+
+    def case(self) -> Case:
+        raw = self.raw
+        images = self._children(raw.get("images", {}), "images")
+        self.children = images or self._children(raw.get("children", 3), "children")
+        options = self._options()
+        for i, step in enumerate(raw.get("steps", [])):
+            self.steps.append(self._step(step, ("steps", i)))
+        opening = Step(
+            self.document.line(self.at),
+            "open",
+            expect=self._expectation(raw.get("open", {}), ("open",), "open", {}, 0),
+        )
+        has_io = any(step.verb in IO_VERBS for step in self.steps)
+        return Case(
+            family=self.family["family"],
+            name=raw["name"],
+            file=self.document.name,
+            line=self.document.line(self.at),
+            source=raw.get("source", self.family["source"]),
+            children={} if images else self.children,
+            images=images,
+            options=options,
+            drive=raw.get("drive"),
+            opening=opening,
+            steps=tuple(self.steps),
+            contents=self._contents(),
+            guest=raw.get("guest", "writable" if has_io else "none"),
+            above=raw["above"]["align"] if "above" in raw else None,
+            since=self._revision("since"),
+            until=self._revision("until"),
+        )
+
+    def _revision(self, key: str) -> str | None:
+        name = self.raw.get(key, self.family.get(key))
+        if name is not None and name not in self.revisions:
+            known = ", ".join(self.revisions)
+            raise self.fail((key,), f"there is no revision {name!r}; there are: {known}")
+        return name if name is None else str(name)
+
+    def _options(self) -> dict[str, Any] | None:
+        raw = self.raw
+        if "drive" in raw:
+            if "quorum" in raw:
+                raise self.fail(("drive",), "give either drive or quorum, not both")
+            self.everyone = list(self.children)
+            return None
+        spares = raw.get("spares", [])
+        for i, name in enumerate(spares):
+            self._known(name, ("spares", i))
+        members = [name for name in self.children if name not in spares]
+        options = {"driver": "quorum", "node-name": "q", "children": members}
+        options |= raw.get("quorum", {})
+        listed = options["children"]
+        if isinstance(listed, list):
+            self.everyone = [name for name in listed if name in self.children]
+        return {key: value for key, value in options.items() if value is not None}
+
+    def _known(self, name: str, path: Path) -> None:
+        if name not in self.children:
+            raise self.fail(path, f"{name!r} is no child; there are: {', '.join(self.children)}")
+
+    def _children(self, raw: Any, key: str) -> dict[str, ChildSpec]:
+        if isinstance(raw, int):
+            raw = ["A"] * raw
+        if isinstance(raw, list):
+            raw = {f"c{i}": child for i, child in enumerate(raw)}
+        return {name: self._child(name, child, (key, name)) for name, child in raw.items()}
+
+    def _child(self, name: str, raw: Any, path: Path) -> ChildSpec:
+        if not isinstance(raw, dict):
+            raw = {"contents": raw}
+        size = parse_bytes(raw.get("size", self.raw.get("size", DEFAULT_SIZE)))
+        if not size or size % BDRV_SECTOR_SIZE:
+            raise self.fail(path, f"the size {size} must be a multiple of 512")
+        return ChildSpec(
+            name=name,
+            content=self._content(raw.get("contents", "A"), size, path),
+            block_size=raw.get("block-size", self.raw.get("block-size", 1)),
+            features=frozenset(FEATURES) - frozenset(raw.get("without", [])),
+            node=raw.get("node", {}),
+            faults=self._faults(raw.get("faults", []), path),
+        )
+
+    def _content(self, text: Any, size: int, path: Path) -> Content:
+        try:
+            return parse_content(text, size)
+        except ValueError as error:
+            raise self.fail(path, str(error)) from error
+
+    def _faults(self, raw: Any, path: Path) -> tuple[Fault, ...]:
+        try:
+            return tuple(parse_fault(text) for text in ([raw] if isinstance(raw, str) else raw))
+        except ValueError as error:
+            raise self.fail(path, str(error)) from error
+
+    def _step(self, raw: dict[str, Any], path: Path) -> Step:
+        verbs = [verb for verb in VERBS if verb in raw]
+        if len(verbs) != 1:
+            found = " and ".join(verbs) or "none"
+            raise self.fail(path, f"a step does one of {', '.join(VERBS)}; found {found}")
+        verb = verbs[0]
+        offset = bytes_ = 0
+        data = None
+        if verb in IO_VERBS and verb != "flush":
+            offset, bytes_ = (parse_bytes(part) for part in raw[verb][:2])
+        if verb == "write":
+            data = self._content(raw["write"][2], bytes_, (*path, "write")).data
+        command, arguments = "", {}
+        if verb == "qmp":
+            command, arguments = raw["qmp"]["execute"], raw["qmp"].get("arguments", {})
+        faults = {}
+        for name, fault in raw.get("faults", {}).items():
+            self._known(name, (*path, "faults", name))
+            faults[name] = self._faults(fault, (*path, "faults", name))
+        for i, name in enumerate(raw.get("complete", [])):
+            self._known(name, (*path, "complete", i))
+        contents = {}
+        for name, text in raw.get("set", {}).items():
+            self._known(name, (*path, "set", name))
+            size = len(self.children[name].content.data)
+            contents[name] = self._content(text, size, (*path, "set", name))
+        expect = None
+        if verb != "set":
+            if "expect" not in raw:
+                raise self.fail(path, "expect is missing: say what must be seen")
+            given = (*path, "expect")
+            expect = self._expectation(raw["expect"], given, verb, raw, bytes_, offset)
+        return Step(
+            line=self.document.line((*self.at, *path)),
+            verb=verb,
+            offset=offset,
+            bytes=bytes_,
+            data=data,
+            flags=tuple(raw.get("flags", [])),
+            command=command,
+            arguments=arguments,
+            contents=contents,
+            faults=faults,
+            complete=tuple(raw.get("complete", [])),
+            expect=expect,
+        )
+
+    def _expectation(
+        self, raw: Any, path: Path, verb: str, step: Any, bytes_: int, offset: int = 0
+    ) -> Expectation:
+        ret = None
+        exits = "exit" in raw
+        if verb in IO_VERBS and not exits:
+            if "ret" not in raw:
+                raise self.fail(path, "ret is missing: 0 or an errno")
+            ret = str(raw["ret"])
+            if ret != "0" and ret not in TABLE:
+                raise self.fail((*path, "ret"), f"{ret!r} is neither 0 nor an errno")
+            if verb == "read" and ret == "0" and "data" not in raw:
+                raise self.fail(path, "data is missing: what the guest must get")
+            if verb == "block-status" and ret == "0" and "extent" not in raw:
+                raise self.fail(path, "extent is missing: what the guest must be told")
+            if "requests" not in raw and not self.raw.get("images"):
+                raise self.fail(path, "requests is missing: what the children must be asked")
+        error = raw.get("error")
+        if isinstance(error, str):
+            error = {"class": "GenericError", "desc": error}
+        try:
+            return Expectation(
+                line=self.document.line((*self.at, *path)),
+                ret=ret,
+                data=(
+                    parse_content(raw["data"], bytes_).data
+                    if "data" in raw and ret == "0"
+                    else None
+                ),
+                extent=parse_extent(raw["extent"]) if "extent" in raw else None,
+                requests=self._requests(raw.get("requests", []), verb, offset, bytes_, step),
+                events=tuple(parse_event(text) for text in raw.get("events", [])),
+                returns=raw.get("return", {}),
+                error=(error["class"], error["desc"]) if error else None,
+                exit=(raw["exit"]["status"], raw["exit"]["stderr"]) if exits else None,
+            )
+        except ValueError as problem:
+            raise self.fail(path, str(problem)) from problem
+
+    def _requests(
+        self, raw: Any, verb: str, offset: int, bytes_: int, step: Any
+    ) -> tuple[tuple[Request, ...], ...]:
+        names = list(self.children)
+        if raw == "all":
+            where = "" if verb == "flush" else f" {offset} {bytes_}"
+            raw = [f"all {verb}{where} {' '.join(step.get('flags', []))}"]
+        return tuple(parse_round(text, names, self.everyone) for text in raw)
+
+    def _contents(self) -> dict[str, bytes]:
+        """What every child must hold at the end: what is said, else what it held before."""
+        contents = {name: child.content.data for name, child in self.children.items()}
+        for step in self.steps:
+            contents |= {name: content.data for name, content in step.contents.items()}
+        for name, text in self.raw.get("contents", {}).items():
+            self._known(name, ("contents", name))
+            size = len(self.children[name].content.data)
+            contents[name] = self._content(text, size, ("contents", name)).data
+        return contents

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The model as a witness: a case played on the re-told driver."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qsim.block.blkdebug import BlkdebugNode
+from qsim.block.child import ScriptedChild
+from qsim.block.coroutine import Coroutine
+from qsim.block.errno import name as errno_name
+from qsim.block.error import ProcessExit, QmpError
+from qsim.block.export import Export, GuestReply
+from qsim.block.monitor import Monitor, no_add_child, no_del_child
+from qsim.block.nbd_node import NbdNode, Pending
+from qsim.block.node import BdrvChild, BlockDriverState, World
+from qsim.block.options import qdict_extract_subqdict
+from qsim.block.stage import Stage
+from qsim.outcome import Outcome, StepOutcome
+from qsim.quorum.children import quorum_add_child, quorum_del_child
+from qsim.quorum.node import QuorumNode
+from qsim.quorum.options import quorum_open
+from qsim.quorum.revisions import Revision
+from qsim.scenario.case import IO_VERBS, Case, Step
+
+
+class Hang(Exception):
+    """A coroutine waits and no child holds a request: QEMU would hang."""
+
+
+class _Leaf:
+    """Drivers without changeable children."""
+
+    def add_child(self, bs: BlockDriverState, child: BlockDriverState) -> None:
+        raise no_add_child(bs)
+
+    def del_child(self, bs: BlockDriverState, child: BdrvChild) -> None:
+        raise no_del_child(bs)
+
+
+class _NbdDriver(_Leaf):
+    def __init__(self, world: World, stage: Stage[Pending]) -> None:
+        self.world = world
+        self.stage = stage
+
+    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> NbdNode:
+        qdict_extract_subqdict(options, "server.")
+        child = self.stage.children[options.pop("export")]
+        node = NbdNode(self.world, node_name, child, self.stage)
+        node.options = {"export": child.name}
+        return node
+
+
+class _BlkdebugDriver(_Leaf):
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> BlkdebugNode:
+        node = BlkdebugNode(self.world, node_name, options.pop("align"))
+        monitor.bdrv_open_child(options, "image", node)
+        node.opened()
+        return node
+
+
+class _QuorumDriver:
+    def __init__(self, world: World, revision: Revision) -> None:
+        self.world = world
+        self.revision = revision
+
+    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> QuorumNode:
+        node = QuorumNode(self.world, node_name, self.revision)
+        node.options = dict(options)
+        quorum_open(node, options, monitor.bdrv_open_child)
+        return node
+
+    def add_child(self, bs: BlockDriverState, child: BlockDriverState) -> None:
+        assert isinstance(bs, QuorumNode)
+        quorum_add_child(bs, child)
+
+    def del_child(self, bs: BlockDriverState, child: BdrvChild) -> None:
+        assert isinstance(bs, QuorumNode)
+        quorum_del_child(bs, child)
+
+
+class _Run:
+    """One case being played."""
+
+    def __init__(self, case: Case, revision: Revision) -> None:
+        self.case = case
+        children: dict[str, ScriptedChild] = {
+            name: spec.make() for name, spec in case.children.items()
+        }
+        self.stage: Stage[Pending] = Stage(children)
+        self.world = World()
+        self.monitor = Monitor(
+            self.world,
+            {
+                "nbd": _NbdDriver(self.world, self.stage),
+                "blkdebug": _BlkdebugDriver(self.world),
+                "quorum": _QuorumDriver(self.world, revision),
+            },
+            self.run_until_done,
+        )
+        self.export: Export | None = None
+        self.outcome = Outcome(f"model {revision.name}")
+
+    def run_until_done(self, coroutine: Coroutine) -> None:
+        """Enter ``coroutine`` and answer children until it has ended and nothing is held.
+
+        :raise Hang: when it waits for something that will not come.
+        """
+        coroutine.enter()
+        while True:
+            self.stage.settle()
+            gone = self.stage.complete_next()
+            if not gone:
+                break
+            for held, reply in gone:
+                held.cookie.deliver(reply)
+        if not coroutine.done:
+            raise Hang
+
+    def play(self) -> Outcome:
+        steps = [self.case.opening, *self.case.steps]
+        for name, spec in self.case.children.items():
+            self.monitor.blockdev_add(
+                driver="nbd", node_name=name, export=name, **_python(spec.node)
+            )
+        for step in steps:
+            shown = StepOutcome(str(step), beats=[])
+            self.outcome.steps.append(shown)
+            if not self._step(step, shown):
+                break
+        self.outcome.contents = {
+            name: bytes(child.contents) for name, child in self.stage.children.items()
+        }
+        self.outcome.trouble += [str(one) for one in self.world.ledger.violations]
+        if not any(shown.exit for shown in self.outcome.steps):
+            self.outcome.trouble += [str(one) for one in self.world.ledger.leaks()]
+        return self.outcome
+
+    def _step(self, step: Step, shown: StepOutcome) -> bool:
+        """Play one step; False when the run cannot go on."""
+        first_event = len(self.world.events)
+        self.stage.begin(step.complete)
+        children = self.stage.children
+        for name, faults in step.faults.items():
+            children[name].faults[:0] = [*_fresh(faults)]
+        kept = {name: list(child.faults) for name, child in children.items()}
+        going = True
+        try:
+            self._do(step, shown)
+        except QmpError as error:
+            shown.error = (error.klass, error.desc)
+            going = step.verb != "open"
+        except ProcessExit as end:
+            shown.exit = (end.status, end.stderr)
+            going = False
+        except Hang:
+            self.outcome.trouble.append(f"{shown.label}: hangs: no child holds a request")
+            going = False
+        for name, faults in step.faults.items():
+            children[name].faults = kept[name][len(faults) :]
+        shown.beats = self.stage.end()
+        shown.events = self.world.events[first_event:]
+        if self.stage.impossible:
+            self.outcome.trouble.append(
+                f"{shown.label}: impossible schedule: {', '.join(self.stage.impossible)} "
+                "held no request when it was to be completed"
+            )
+            self.stage.impossible = []
+        return going
+
+    def _do(self, step: Step, shown: StepOutcome) -> None:
+        if step.verb == "open":
+            assert self.case.options is not None
+            shown.returns = self.monitor.blockdev_add(**_python(self.case.options))
+            top = "q"
+            if self.case.above is not None:
+                top = "top"
+                self.monitor.blockdev_add(
+                    driver="blkdebug", node_name=top, align=self.case.above, image="q"
+                )
+            if self.case.guest != "none":
+                root = self.monitor.export(top, self.case.guest == "writable")
+                self.export = Export(root)
+        elif step.verb == "set":
+            for name, content in step.contents.items():
+                self.stage.children[name].contents[:] = content.data
+                self.stage.children[name].holes = list(content.holes)
+        elif step.verb == "qmp":
+            shown.returns = self.monitor.execute(step.command, step.arguments)
+        else:
+            assert step.verb in IO_VERBS
+            reply = self._guest(step)
+            shown.ret = errno_name(reply.errno) if reply.errno else "0"
+            if step.verb == "read" and not reply.errno:
+                shown.data = reply.data
+            shown.extent = reply.extent
+
+    def _guest(self, step: Step) -> GuestReply:
+        assert self.export is not None
+        export = self.export
+        replies: list[GuestReply] = []
+
+        async def request() -> None:
+            replies.append(
+                await export.request(step.verb, step.offset, step.bytes, step.data, step.flags)
+            )
+
+        self.run_until_done(Coroutine(request))
+        return replies[0]
+
+
+def _fresh(faults: tuple[Any, ...]) -> list[Any]:
+    from copy import copy
+
+    return [copy(fault) for fault in faults]
+
+
+def _python(options: dict[str, Any]) -> dict[str, Any]:
+    return {key.replace("-", "_"): value for key, value in options.items()}
+
+
+def run_model(case: Case, revision: Revision) -> Outcome:
+    """Play ``case`` on the model of ``revision``."""
+    return _Run(case, revision).play()
