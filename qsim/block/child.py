@@ -9,7 +9,7 @@ submitted, so that whoever holds the schedule also decides the order of effects.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 #: Operations a child can be asked for, by the name a scenario uses.
 OPS = ("read", "write", "write-zeroes", "flush", "block-status", "discard")
@@ -74,6 +74,10 @@ class Fault:
     count: int | None = None
     skip: int = 0
     dead: bool = False
+
+    def copy(self) -> Fault:
+        """The same fault with a count of its own."""
+        return replace(self)
 
     def matches(self, request: Request) -> bool:
         """Whether this fault applies to ``request`` now (a flush touches every range)."""

@@ -75,6 +75,11 @@ class Stage(Generic[Cookie]):
         """A child received a request."""
         self._arrived.append(Held(request, cookie))
 
+    @property
+    def waiting(self) -> bool:
+        """Whether requests have arrived that are not yet part of the story."""
+        return bool(self._arrived)
+
     def settle(self) -> None:
         """The driver can do nothing more: what arrived since is one round of the story."""
         if not self._arrived:

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from .doc import read_doc
+from .doc import check_doc, read_doc
 from .errors import did_you_mean
 from .model import (
     Alternate,
@@ -120,7 +120,7 @@ class _Builder:
                                      features=features, data=data, boxed=boxed, returns=returns,
                                      flags=self._flags(keys, _FLAGS))
         if doc:
-            self._check_doc(doc, result)
+            check_doc(doc, result, self._where)
         return result
 
     def _values(self, node: Node, doc: Doc | None, permissive: bool) -> dict[str, EnumValue]:
@@ -264,36 +264,6 @@ class _Builder:
         if missing := must - set(keys.items):
             raise Place(self._path, keys.line).error(
                 f"{self._prefix(what)} lacks the key '{min(missing)}'")
-
-    def _check_doc(self, doc: Doc, definition: Definition) -> None:
-        match definition:
-            case Enum(values=values):
-                known: set[str] = set(values)
-                features = [v.features for v in values.values()]
-            case Struct(members=members):
-                known, features = set(members), [m.features for m in members.values()]
-            case Union(base=base, branches=branches):
-                own = {} if isinstance(base, str) else base
-                known = {definition.discriminator, *own, *branches}
-                features = [m.features for m in own.values()]
-            case Alternate(branches=branches):
-                known, features = set(branches), []
-            case Command(data=data) | Event(data=data):
-                own = {} if isinstance(data, str) else data
-                known, features = set(own), [m.features for m in own.values()]
-            case _:
-                raise AssertionError(definition)
-        for name in doc.members:
-            if name not in known:
-                raise doc.member_places[name].error(
-                    f"documentation of {self._where} describes '{name}', which it does not have"
-                    + did_you_mean(name, known))
-        all_features = set(definition.features).union(*features)
-        for name in doc.features:
-            if name not in all_features:
-                raise doc.member_places[name].error(
-                    f"documentation of {self._where} describes a feature '{name}', which it "
-                    "does not have" + did_you_mean(name, all_features))
 
     def _array(self, node: Node, what: str) -> tuple[Node, ...]:
         if not isinstance(node, Items):

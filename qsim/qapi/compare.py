@@ -46,9 +46,9 @@ class Difference:
 def compare(schema: Schema, infos: Iterable[SchemaInfo]) -> list[Difference]:
     """Compare all our commands and events, and what they use, with a binary's.
 
-    A type used in several places is compared once; its differences are under the first
-    command or event that uses it. What a command returns is compared only if our schema says
-    what it returns.
+    A type used in several places is compared once (one of several union branches, once for
+    each); its differences are under the first command or event that uses it. What a command
+    returns is compared only if our schema says what it returns.
 
     :param infos: the ``return`` of ``query-qmp-schema``.
     :raise QapiValueError: ``infos`` is no such list.
@@ -121,8 +121,10 @@ class _Walk:
                       for side in (ours.branches, theirs.branches))
         yield from _lacking(our, their, "union branch", label)
         for value in _both(our, their):
-            our_type, their_type = self._ours[our[value].type], self._theirs[their[value].type]
-            yield from self._objects(root, label.format(value), our_type, their_type)
+            # Said for each branch, even if branches share a type; but not once more elsewhere.
+            self._seen.add((our[value].type, their[value].type))
+            yield from self._objects(root, label.format(value), self._ours[our[value].type],
+                                     self._theirs[their[value].type])
 
     def _common(self, root: str, label: str, ours: Mapping[str, Item],
                 theirs: Mapping[str, Item]) -> Iterator[Difference]:

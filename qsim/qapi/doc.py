@@ -6,11 +6,24 @@ into: text is kept as written.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from .errors import QapiError
+from .errors import QapiError, did_you_mean
 from .lexer import Token
-from .model import Doc, Place
+from .model import (
+    Alternate,
+    Command,
+    Definition,
+    Doc,
+    Enum,
+    EnumValue,
+    Event,
+    Member,
+    Place,
+    Struct,
+    Union,
+)
 
 _NAMED = re.compile(r"@([^:\s]*):(?:\s+(.*))?$")
 _TAG = re.compile(r"(Returns|Errors|Since|Notes?|Examples?|TODO|Features):(?:\s+(.*))?$")
@@ -61,6 +74,42 @@ def read_doc(path: Path, token: Token | None) -> Doc | None:
     return Doc(head[1], _join(summary), {n: _join(t) for n, t in members.items()},
                {n: _join(t) for n, t in features.items()},
                {n: _join(t) for n, t in sections.items()}, Place(path, first), places)
+
+
+def check_doc(doc: Doc, definition: Definition, where: str) -> None:
+    """Check that what is described exists. Of a type named as ``data``, members are its own.
+
+    :param where: the definition, as messages call it.
+    :raise QapiError: a member or feature is described that the definition does not have.
+    """
+    parts: Mapping[str, Member | EnumValue]
+    match definition:
+        case Enum(values=values):
+            parts = values
+        case Struct(members=members):
+            parts = members
+        case Union(base=str(), branches=branches) | Alternate(branches=branches):
+            parts = branches
+        case Union(base=dict(base), branches=branches):
+            parts = {**base, **branches}
+        case Command(data=dict(data)) | Event(data=dict(data)):
+            parts = data
+        case _:
+            parts = {}
+    known = set(parts)
+    if isinstance(definition, Union):
+        known.add(definition.discriminator)
+    for name in doc.members:
+        if name not in known:
+            raise doc.member_places[name].error(
+                f"documentation of {where} describes '{name}', which it does not have"
+                + did_you_mean(name, known))
+    features = {*definition.features, *(f for part in parts.values() for f in part.features)}
+    for name in doc.features:
+        if name not in features:
+            raise doc.member_places[name].error(
+                f"documentation of {where} describes a feature '{name}', which it does not have"
+                + did_you_mean(name, features))
 
 
 def _join(lines: list[str]) -> str:

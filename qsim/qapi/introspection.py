@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from .errors import Problem, QapiValueError
-from .model import BUILTINS, INTEGERS, Alternate, Command, Event, Member, Struct, TypeRef, Union
+from .model import (
+    BUILTINS,
+    INTEGERS,
+    Alternate,
+    Command,
+    Enum,
+    Event,
+    Member,
+    Struct,
+    TypeRef,
+    Union,
+)
 from .schema import Schema
 
 SchemaInfo = Mapping[str, Any]
@@ -73,7 +84,7 @@ class _Introspector:
     def _type(self, name: str) -> dict[str, Any]:
         if name in BUILTINS:
             return {"meta-type": "builtin", "json-type": _JSON_TYPES[name]}
-        definition = self._schema.types[name]
+        definition = self._schema.definitions[name]
         match definition:
             case Struct():
                 return {"meta-type": "object", "members": self._members(
@@ -90,9 +101,11 @@ class _Introspector:
                         "members": [_conditional({"type": self._ref(branch.type)},
                                                  branch.condition)
                                     for branch in definition.branches.values()]}
-        return {"meta-type": "enum",
-                "members": [_conditional({"name": value.name}, value.condition)
-                            for value in definition.values.values()]}
+            case Enum():
+                return {"meta-type": "enum",
+                        "members": [_conditional({"name": value.name}, value.condition)
+                                    for value in definition.values.values()]}
+        raise AssertionError(f"{name} is no type, as resolve() made sure")
 
     def _members(self, members: Mapping[str, Member]) -> list[dict[str, Any]]:
         return [_conditional({"name": name, "type": self._ref(member.type),

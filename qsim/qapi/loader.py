@@ -64,6 +64,9 @@ class _Files:
             place = Place(path, expression.keys.line)
             if len(items) != 1:
                 raise place.error("'include' and 'pragma' stand alone in their expression")
+            if expression.doc and expression.doc.text.startswith("@"):
+                raise QapiError(path, expression.doc.line, "this documents a definition, but "
+                                "an include or pragma follows")
             if "pragma" in items:
                 self._pragma(path, items["pragma"])
             else:

@@ -2,9 +2,9 @@
 """A short way to yes: does a value plainly conform to a schema that :mod:`.wire` wrote?
 
 :mod:`jsonschema` makes an object per subschema and value; an event took it 150 µs, a
-``blockdev-add`` of a quorum 9 ms, and they are checked by the thousand. This knows just the
-keywords that :mod:`.wire` writes and only ever says "yes" or "ask jsonschema"; the latter
-has the last word on everything refused, and words the errors.
+``blockdev-add`` of a quorum 2 ms (now 12 and 150 µs), and they are checked by the thousand.
+This knows just the keywords that :mod:`.wire` writes and only ever says "yes" or "ask
+jsonschema", which finds the errors in everything refused.
 """
 
 from collections.abc import Callable, Mapping

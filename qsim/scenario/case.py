@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +37,7 @@ class ChildSpec:
             self.features,
             bool(self.node.get("read-only", False)),
             list(self.content.holes),
-            [copy.copy(fault) for fault in self.faults],
+            [fault.copy() for fault in self.faults],
         )
 
 

@@ -22,6 +22,7 @@ from qsim.quorum.node import QuorumNode
 from qsim.quorum.options import quorum_open
 from qsim.quorum.revisions import Revision
 from qsim.scenario.case import IO_VERBS, Case, Step
+from qsim.target.views import view
 
 
 class Hang(Exception):
@@ -144,9 +145,9 @@ class _Run:
         first_event = len(self.world.events)
         self.stage.begin(step.complete)
         children = self.stage.children
+        before = {name: list(child.faults) for name, child in children.items()}
         for name, faults in step.faults.items():
-            children[name].faults[:0] = [*_fresh(faults)]
-        kept = {name: list(child.faults) for name, child in children.items()}
+            children[name].faults[:0] = [fault.copy() for fault in faults]
         going = True
         try:
             self._do(step, shown)
@@ -159,8 +160,8 @@ class _Run:
         except Hang:
             self.outcome.trouble.append(f"{shown.label}: hangs: no child holds a request")
             going = False
-        for name, faults in step.faults.items():
-            children[name].faults = kept[name][len(faults) :]
+        for name in step.faults:
+            children[name].faults = before[name]
         shown.beats = self.stage.end()
         shown.events = self.world.events[first_event:]
         if self.stage.impossible:
@@ -189,7 +190,8 @@ class _Run:
                 self.stage.children[name].contents[:] = content.data
                 self.stage.children[name].holes = list(content.holes)
         elif step.verb == "qmp":
-            shown.returns = self.monitor.execute(step.command, step.arguments)
+            result = self.monitor.execute(step.command, step.arguments)
+            shown.returns = view(step.command, result)
         else:
             assert step.verb in IO_VERBS
             reply = self._guest(step)
@@ -210,12 +212,6 @@ class _Run:
 
         self.run_until_done(Coroutine(request))
         return replies[0]
-
-
-def _fresh(faults: tuple[Any, ...]) -> list[Any]:
-    from copy import copy
-
-    return [copy(fault) for fault in faults]
 
 
 def _python(options: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A pytest plugin: ``--qemu=PATH`` and the fixtures as tests on the model and on that binary.
+
+All selected cases are given to the bench when collection is over, and play in the background
+while pytest reports them in its own order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+from qsim.data import data_path
+from qsim.outcome import Outcome, against_fixture, between
+from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, rank, revision
+from qsim.report.terminal import render, rerun_command
+from qsim.scenario import Case, ScenarioError, load_paths
+from qsim.target.background import BackgroundBench
+from qsim.target.bench import DEFAULT_JOBS
+from qsim.target.error import TargetError
+from qsim.target.model import run_model
+
+MODEL, QEMU = "model", "qemu"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The suite's options."""
+    group = parser.getgroup("qsim", "conformance of QEMU's quorum driver")
+    group.addoption("--qemu", metavar="PATH", help="the qemu-system binary to compare")
+    group.addoption(
+        "--revision",
+        metavar="NAME",
+        help="the driver's revision to compare with (default: by the binary's version, "
+        f"else {DEFAULT})",
+    )
+    group.addoption(
+        "--scenarios",
+        metavar="PATH",
+        action="append",
+        help="scenario files or folders instead of the suite's own",
+    )
+    group.addoption(
+        "--jobs",
+        metavar="N",
+        type=int,
+        default=DEFAULT_JOBS,
+        help=f"QEMU processes side by side (default: {DEFAULT_JOBS})",
+    )
+    group.addoption(
+        "--repeat",
+        metavar="N",
+        type=int,
+        default=1,
+        help="play each case N times on the binary; every run must pass",
+    )
+
+
+class Session:
+    """What the tests of one session share.
+
+    :raise pytest.UsageError: for a bad option, fixture or binary, before any test runs.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.binary: str | None = config.getoption("--qemu")
+        self.repeat: int = config.getoption("--repeat")
+        self.bench: BackgroundBench | None = None
+        self.tally: Counter[tuple[str, str]] = Counter()
+        self.played: dict[str, list[Future[Outcome]]] = {}
+        self._models: dict[str, Outcome] = {}
+        self.only_collect: bool = config.getoption("collectonly", False)
+        named: str | None = config.getoption("--revision")
+        paths = [Path(path) for path in config.getoption("--scenarios") or [data_path("fixtures")]]
+        try:
+            chosen = revision(named) if named else None
+            if self.binary and not self.only_collect:
+                self.bench = BackgroundBench(self.binary, config.getoption("--jobs"))
+            self.revision = chosen or self._guess()
+            loaded = load_paths(paths, [one.name for one in REVISIONS])
+        except KeyError as error:
+            self.close()
+            raise pytest.UsageError(f"--revision: {error.args[0]}") from error
+        except TargetError as error:
+            self.close()
+            raise pytest.UsageError(f"--qemu: {error}") from error
+        except ScenarioError as error:
+            self.close()
+            raise pytest.UsageError(str(error)) from error
+        except BaseException:
+            self.close()
+            raise
+        self.cases = {case.id: case for case in loaded if applies(case, self.revision)}
+        self.left_out = len(loaded) - len(self.cases)
+
+    def _guess(self) -> Revision:
+        return nearest(self.bench.version) if self.bench else revision(DEFAULT)
+
+    def submit(self, ids: Sequence[str]) -> None:
+        """Let the binary play these cases in the background."""
+        if self.bench is not None:
+            for _ in range(self.repeat):
+                for name in ids:
+                    self.played.setdefault(name, []).append(self.bench.submit(self.cases[name]))
+
+    def model(self, case: Case) -> Outcome:
+        """The case on the model, played once."""
+        if case.id not in self._models:
+            self._models[case.id] = run_model(case, self.revision)
+        return self._models[case.id]
+
+    def close(self) -> None:
+        """Stop every QEMU."""
+        if self.bench is not None:
+            self.bench.close()
+
+
+def applies(case: Case, wanted: Revision) -> bool:
+    """Whether a case is about this revision."""
+    at = rank(wanted.name)
+    return (case.since is None or rank(case.since) <= at) and (
+        case.until is None or at <= rank(case.until)
+    )
+
+
+SESSION = pytest.StashKey[Session]()
+
+
+def session_of(config: pytest.Config) -> Session:
+    """The shared state, made when the first conformance test is collected."""
+    if SESSION not in config.stash:
+        config.stash[SESSION] = Session(config)
+    return config.stash[SESSION]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test per witness and case."""
+    if "qsim_case" not in metafunc.fixturenames:
+        return
+    session = session_of(metafunc.config)
+    witnesses = [MODEL, QEMU] if session.binary else [MODEL]
+    metafunc.parametrize(
+        ("qsim_case", "witness"),
+        [
+            pytest.param(case, witness, id=f"{name}-{witness}")
+            for name, case in session.cases.items()
+            for witness in witnesses
+        ],
+    )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start playing: only what was selected."""
+    if SESSION not in session.config.stash:
+        return
+    shared = session.config.stash[SESSION]
+    if shared.only_collect:
+        return
+    ids = [
+        item.callspec.params["qsim_case"].id
+        for item in session.items
+        if isinstance(item, pytest.Function)
+        and hasattr(item, "callspec")
+        and item.callspec.params.get("witness") == QEMU
+    ]
+    shared.submit(ids)
+
+
+def check(session: Session, case: Case, witness: str) -> str | None:
+    """What is wrong with ``case`` on ``witness``, ready to print; None when nothing is.
+
+    A binary fails by what its own outcome is: unlike the fixture, or, where the model agrees
+    with the fixture, unlike the model in what the fixture does not name.
+    """
+    model = session.model(case)
+    wrong_model = against_fixture(case, model)
+    if witness == MODEL:
+        if wrong_model:
+            return render(case, None, model, wrong_model, rerun_command(case, None))
+        return None
+    again = rerun_command(case, session.binary)
+    for future in session.played[case.id]:
+        outcome = future.result()
+        found = against_fixture(case, outcome)
+        if found:
+            return render(case, None, outcome, found, again)
+        found = between(model, outcome)
+        if found and not wrong_model:
+            return render(case, model, outcome, found, again)
+    return None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> "object":  # a generator hook: pytest types it loosely
+    """Count for the closing table."""
+    report = yield
+    if call.when == "call" and SESSION in item.config.stash and isinstance(item, pytest.Function):
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and "witness" in callspec.params:
+            tally = item.config.stash[SESSION].tally
+            tally[(callspec.params["witness"], report.outcome)] += 1
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The short table, or loudly that no binary was compared."""
+    config = terminalreporter.config
+    if SESSION not in config.stash or config.stash[SESSION].only_collect:
+        return
+    session = config.stash[SESSION]
+    write = terminalreporter.write_line
+    terminalreporter.section("quorum conformance")
+    write(f"{'witness':<44}{'cases':>8}{'agree':>8}{'differ':>8}")
+    names = {MODEL: f"model of {session.revision.describes}"}
+    if session.bench is not None:
+        names[QEMU] = f"QEMU {session.bench.version} ({session.binary})"
+    for witness, name in names.items():
+        passed = session.tally[(witness, "passed")]
+        failed = session.tally[(witness, "failed")]
+        write(f"{name:<44}{passed + failed:>8}{passed:>8}{failed:>8}")
+    if session.repeat > 1 and session.bench is not None:
+        write(f"each case was played {session.repeat} times on the binary")
+    if session.left_out:
+        write(f"{session.left_out} cases are about other revisions than {session.revision.name}")
+    if not session.binary:
+        warning = "NO BINARY WAS COMPARED: name one with --qemu=PATH"
+        terminalreporter.write_line("")
+        terminalreporter.write_line(warning, yellow=True, bold=True)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Whatever happened, no QEMU stays."""
+    if SESSION in config.stash:
+        config.stash[SESSION].close()

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A difference for the terminal: both stories side by side, the first place they part marked."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from itertools import zip_longest
+from pathlib import Path
+from textwrap import wrap
+
+from qsim.block.events import Event
+from qsim.outcome import Difference, Outcome, StepOutcome
+from qsim.scenario.case import Case, Expectation, Step
+from qsim.scenario.content import describe
+
+WIDTH = 100
+
+
+def expected_outcome(case: Case, shown: Outcome) -> list[list[str]]:
+    """The fixture as a story, step by step, in the form of :meth:`StepOutcome.story`.
+
+    What the fixture leaves to the schedule (which request was answered how) is taken from
+    ``shown``, so that the two columns line up.
+    """
+    steps = [case.opening, *case.steps]
+    stories = []
+    for i, step in enumerate(steps):
+        seen = shown.steps[i] if i < len(shown.steps) else StepOutcome(str(step))
+        stories.append(_expected_story(step, step.expect, seen))
+    return stories
+
+
+def _expected_story(step: Step, expect: Expectation | None, seen: StepOutcome) -> list[str]:
+    if expect is None:
+        return seen.story()
+    lines = []
+    for requests in expect.requests:
+        lines += [f"asks {request}" for request in requests]
+    if expect.ret is not None:
+        lines.append(f"ret {expect.ret}")
+    if expect.data is not None:
+        lines.append(f"data {describe(expect.data)}")
+    if expect.extent is not None:
+        lines.append(f"extent {expect.extent[0]} {expect.extent[1]}")
+    if expect.error is not None:
+        lines.append(f"error {expect.error[0]}: {expect.error[1]}")
+    elif expect.ret is None and expect.exit is None:
+        lines.append(f"return {expect.returns}")
+    if expect.exit is not None:
+        lines.append(f"exit {expect.exit[0]}: {expect.exit[1]}")
+    lines += [f"event {event}" for event in expect.events]
+    return lines
+
+
+def _seen_story(step: StepOutcome, terse: bool) -> list[str]:
+    """A story; ``terse`` leaves out answers and written data, which a fixture does not name."""
+    lines = step.story()
+    if terse:
+        lines = [
+            line.split(" = ")[0] if line.startswith("asks ") else line
+            for line in lines
+            if not line.startswith("  <- ")
+        ]
+    return lines
+
+
+def render(
+    case: Case, left: Outcome | None, right: Outcome, found: Sequence[Difference], rerun: str
+) -> str:
+    """What differs, why it should not, both stories, and how to run just this again.
+
+    :param left: the other outcome; None compares with the fixture.
+    :param rerun: the command that runs this case again.
+    """
+    name = left.witness if left else "the fixture"
+    lines = [
+        f"{case.id}: {right.witness} is not what {name} says",
+        f"  behaviour: {case.source}",
+        f"  fixture:   {_place(case, found)}",
+        "",
+    ]
+    for one in found:
+        lines.append(f"  {one.label}: {one.what}")
+        lines.append(f"      {name}: {one.left}")
+        lines.append(f"      {right.witness}: {one.right}")
+    lines.append("")
+    lines += _side_by_side(case, left, right, name)
+    lines += ["", f"again: {rerun}"]
+    return "\n".join(lines)
+
+
+def _place(case: Case, found: Sequence[Difference]) -> str:
+    """File and line of the first expectation that is not met."""
+    steps = [case.opening, *case.steps]
+    for one in found:
+        if one.step is not None and one.step < len(steps):
+            expect = steps[one.step].expect
+            return f"{case.file}:{expect.line if expect else steps[one.step].line}"
+    return f"{case.file}:{case.line}"
+
+
+def _side_by_side(case: Case, left: Outcome | None, right: Outcome, name: str) -> list[str]:
+    half = (WIDTH - 5) // 2
+    lines = [f"  {name:<{half}} | {right.witness}"]
+    marked = False
+    expected = expected_outcome(case, right) if left is None else None
+    count = max(len(left.steps) if left else 0, len(right.steps))
+    for i in range(count):
+        seen = right.steps[i] if i < len(right.steps) else StepOutcome("(not reached)")
+        if left is None:
+            assert expected is not None
+            a = expected[i]
+            b = _seen_story(seen, terse=True)
+        else:
+            a = left.steps[i].story() if i < len(left.steps) else []
+            b = seen.story()
+        lines.append(f"  -- {seen.label}")
+        for x, y in zip_longest(a, b, fillvalue=""):
+            differs = x != y and not marked
+            marked = marked or differs
+            lines += _row(x, y, half, ">" if differs else " ")
+    return lines
+
+
+def _row(left: str, right: str, half: int, mark: str) -> list[str]:
+    indent = {"subsequent_indent": "    ", "drop_whitespace": False}
+    a = wrap(left, half, **indent) or [""]  # type: ignore[arg-type]
+    b = wrap(right, half, **indent) or [""]  # type: ignore[arg-type]
+    rows = []
+    for x, y in zip_longest(a, b, fillvalue=""):
+        rows.append(f"{mark} {x:<{half}} | {y}".rstrip())
+        mark = " "
+    return rows
+
+
+def rerun_command(case: Case, binary: str | None) -> str:
+    """The command that runs just this case again."""
+    words = ["qsim", "compare", f"{_short(case.file)}::{case.name}"]
+    if binary:
+        words += ["--qemu", binary]
+    return shlex.join(words)
+
+
+def _short(file: str) -> str:
+    path = Path(file)
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def render_outcome(outcome: Outcome) -> str:
+    """One outcome as a story."""
+    lines = [outcome.witness]
+    for step in outcome.steps:
+        lines.append(f"-- {step.label}")
+        lines += [f"   {line}" for line in step.story()]
+    if outcome.contents:
+        lines.append("-- at the end")
+        lines += [f"   {name} holds {describe(data)}" for name, data in outcome.contents.items()]
+    lines += [f"!! {text}" for text in outcome.trouble]
+    return "\n".join(lines)
+
+
+def events_text(events: Sequence[Event]) -> str:
+    """Events, one a line."""
+    return "\n".join(str(event) for event in events)

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One QEMU process: started without guest, firmware or root, connecting to us over QMP."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import os
+import signal
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qemu.qmp import EventListener, ExecuteError, Message, QMPClient, QMPError
+
+from qsim.target.error import NotUsable, QemuDied, QemuHung
+from qsim.target.nbd_client import GuestConnection
+from qsim.target.workdir import WorkDir
+
+T = TypeVar("T")
+
+#: The bound on every single wait for QEMU, in seconds: far beyond what a loaded machine needs.
+PATIENCE_S = 20.0
+#: The bound on start-up, in seconds.
+START_S = 30.0
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class WireEvent:
+    """An event as it came: when QEMU made it (seconds) and when we got it (monotonic)."""
+
+    message: dict[str, Any]
+    emitted_s: float
+    received_s: float
+
+    @property
+    def name(self) -> str:
+        """The event's QAPI name."""
+        return str(self.message["event"])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The event's data, an empty object when it has none."""
+        data = self.message.get("data", {})
+        assert isinstance(data, dict)
+        return data
+
+
+def _die_with_parent() -> None:
+    """Between fork and exec: the kernel kills QEMU when the thread that started it is gone."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class QemuProcess:
+    """A running QEMU, its QMP connection, its NBD export server and a connection to ping it by.
+
+    :param number: of the process in this session, for the names of its files.
+    """
+
+    def __init__(self, binary: str, workdir: WorkDir, number: int, extra: list[str]) -> None:
+        self.binary = binary
+        self.workdir = workdir
+        self.number = number
+        self.extra = extra
+        self.version = ""
+        self.events: list[WireEvent] = []
+        self.nbd_path = str(workdir.path / f"exp-{number}.sock")
+        self._stderr_path: Path = workdir.path / f"err-{number}.log"
+        self._stderr_from = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._qmp = QMPClient(f"qemu-{number}")
+        self._listener = EventListener()
+        self._collector: asyncio.Task[None] | None = None
+        self._died: asyncio.Task[int] | None = None
+        self._ping: GuestConnection | None = None
+        self.changed = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start QEMU and wait until it can be used.
+
+        :raise NotUsable: when it cannot be started, dies, or says nothing.
+        """
+        qmp_path = str(self.workdir.path / f"qmp-{self.number}.sock")
+        arguments = [
+            *("-M", "none", "-nodefaults", "-display", "none"),
+            *("-chardev", f"socket,id=qmp,path={qmp_path}"),
+            *("-mon", "chardev=qmp,mode=control"),
+            *self.extra,
+        ]
+        self._qmp.register_listener(self._listener)
+        await self._qmp.start_server(qmp_path)
+        try:
+            with self._stderr_path.open("wb") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    self.binary,
+                    *arguments,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    preexec_fn=_die_with_parent,
+                    cwd=self.workdir.path,
+                )
+        except OSError as error:
+            raise NotUsable(_cannot_start(self.binary, error)) from error
+        self.workdir.started(self._process.pid)
+        self._died = asyncio.create_task(self._process.wait())
+        try:
+            await self.bounded(self._qmp.accept(), START_S, "its QMP connection")
+        except QemuDied as death:
+            raise NotUsable(
+                f"{self.binary} ended with status {death.status} before it spoke QMP: "
+                f"{_first_line(death.stderr)}"
+            ) from death
+        except (QemuHung, QMPError) as error:
+            raise NotUsable(
+                f"{self.binary} does not speak QMP within {START_S:.0f} s: {error}; is it a "
+                "qemu-system binary?"
+            ) from error
+        self._collector = asyncio.create_task(self._collect())
+        Path(qmp_path).unlink(missing_ok=True)
+
+    async def prepare(self) -> None:
+        """Learn the version, start the export server, and connect to ping by."""
+        version = await self.execute("query-version", {})
+        qemu = version["qemu"]
+        self.version = f"{qemu['major']}.{qemu['minor']}.{qemu['micro']}"
+        await self.execute(
+            "nbd-server-start",
+            {"addr": {"type": "unix", "data": {"path": self.nbd_path}}, "max-connections": 0},
+        )
+        await self.execute("blockdev-add", {"driver": "null-co", "node-name": "ping", "size": 512})
+        await self.execute(
+            "block-export-add", {"type": "nbd", "id": "ping", "node-name": "ping", "name": "ping"}
+        )
+        self._ping = await self.bounded(
+            GuestConnection.connect(self.nbd_path, "ping", PATIENCE_S), PATIENCE_S, "its export"
+        )
+
+    async def _collect(self) -> None:
+        async for message in self._listener:
+            stamp = message["timestamp"]
+            assert isinstance(stamp, dict)
+            emitted = stamp["seconds"] + stamp["microseconds"] / 1e6
+            self.events.append(WireEvent(dict(message), emitted, time.monotonic()))
+            self.changed.set()
+
+    async def execute(self, command: str, arguments: dict[str, Any]) -> Any:
+        """A QMP command's return value.
+
+        :raise ExecuteError: when QEMU answers with an error.
+        :raise QemuDied: when the process ends instead.
+        :raise QemuHung: when no answer comes.
+        """
+        return await self.bounded(
+            self._qmp.execute(command, arguments), PATIENCE_S, f"the reply to {command}"
+        )
+
+    async def ping(self) -> None:
+        """Return when QEMU's main loop has handled all it had to handle.
+
+        One round trip can overtake work that was ready in the same turn of the loop; the second
+        cannot, as its request is read in a later turn.
+        """
+        assert self._ping is not None
+        for _ in range(2):
+            await self.bounded(self._ping.submit("flush", 0, 0), PATIENCE_S, "its main loop")
+
+    async def bounded(self, what: Awaitable[T], timeout_s: float, name: str) -> T:
+        """Wait for ``what``, but not longer than it makes sense.
+
+        :raise QemuDied: when the process ends first.
+        :raise QemuHung: when ``timeout_s`` is over first.
+        """
+        assert self._died is not None
+        task = asyncio.ensure_future(what)
+        if task.done():
+            return task.result()
+        try:
+            await asyncio.wait(
+                {task, self._died}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done() and not task.cancelled() and task.exception() is None:
+            return task.result()
+        if task.done() and isinstance(task.exception(), ExecuteError):
+            return task.result()
+        # A connection that breaks is most often the first sign of a death: look a little longer.
+        if task.done():
+            await asyncio.wait({self._died}, timeout=1.0)
+        if self._died.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise QemuDied(self._died.result(), self.stderr())
+        if task.done():
+            return task.result()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise QemuHung(f"waited {timeout_s:.0f} s for {name}")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._died is not None and not self._died.done()
+
+    def begin(self) -> None:
+        """A scenario begins: what is on stderr so far is not its own."""
+        self._stderr_from = self._stderr_path.stat().st_size
+
+    def stderr(self) -> str:
+        """What QEMU printed since the scenario began."""
+        with self._stderr_path.open("rb") as log:
+            log.seek(self._stderr_from)
+            return log.read().decode("utf-8", "replace").strip()
+
+    async def stop(self) -> None:
+        """End the process, at once; safe to call in any state."""
+        if self._ping is not None:
+            self._ping.abort()
+        if self._process is not None:
+            if self.alive:
+                _kill_group(self._process.pid)
+            assert self._died is not None
+            await self._died
+            # The group may hold more than its leader when the binary is a wrapper script.
+            _kill_group(self._process.pid)
+            self.workdir.ended(self._process.pid)
+        if self._collector is not None:
+            self._collector.cancel()
+            await asyncio.gather(self._collector, return_exceptions=True)
+        try:
+            await self._qmp.disconnect()
+        except (QMPError, OSError, EOFError):
+            pass  # A dead peer is what is wanted here.
+        for path in (self.nbd_path, str(self.workdir.path / f"qmp-{self.number}.sock")):
+            Path(path).unlink(missing_ok=True)
+
+
+def _kill_group(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def _cannot_start(binary: str, error: OSError) -> str:
+    if error.errno == errno.ENOEXEC:
+        return f"{binary} is not executable on this machine: {error.strerror}"
+    return f"{binary} cannot be started: {error.strerror}"
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0] if text else "it printed nothing"
+
+
+__all__ = ["PATIENCE_S", "ExecuteError", "Message", "QemuProcess", "WireEvent"]

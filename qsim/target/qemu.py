@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A real QEMU as a witness: a case played on one process.
+
+The children are the scenario's scripted children behind our NBD server, the guest is our NBD
+client on an export of the quorum node.  Before every answer QEMU is given time to do all it can
+do, proven by a round trip through its main loop, so a run has the same rounds as on the model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from qemu.qmp import ExecuteError
+
+from qsim.block.child import Reply
+from qsim.block.errno import name as errno_name
+from qsim.block.events import Event, limiter_key
+from qsim.block.stage import Stage
+from qsim.outcome import Outcome, StepOutcome
+from qsim.scenario.case import IO_VERBS, Case, Step
+from qsim.target.error import QemuDied, QemuHung
+from qsim.target.limiter import Windows
+from qsim.target.names import Names
+from qsim.target.nbd_client import GuestConnection, GuestReply, NbdConnectionLost
+from qsim.target.nbd_server import Arrival, ChildServer, drained
+from qsim.target.process import PATIENCE_S, QemuProcess, WireEvent
+from qsim.target.views import view
+
+#: The events that belong to scenarios, and the member that names the node.
+SCENARIO_EVENTS = {"QUORUM_REPORT_BAD": "node-name", "QUORUM_FAILURE": "reference"}
+#: How far the wall clock may move against the monotonic one during a run, in seconds.
+CLOCK_DRIFT_S = 0.05
+
+
+class ClockJumped(Exception):
+    """The wall clock was set during the run, so events cannot be told apart by their time."""
+
+
+def expected_keys(step: Step) -> set[str]:
+    """The limiter windows a step means to use."""
+    return {limiter_key(event) for event in step.expect.events} if step.expect else set()
+
+
+@dataclass
+class Played:
+    """A run whose requests are over and whose late events may still come."""
+
+    outcome: Outcome
+    names: Names
+    starts: list[float] = field(default_factory=list)
+    first_event: int = 0
+
+
+class QemuRun:
+    """One case being played on one process."""
+
+    def __init__(
+        self, case: Case, process: QemuProcess, server: ChildServer, windows: Windows, serial: int
+    ) -> None:
+        self.case = case
+        self.process = process
+        self.server = server
+        self.windows = windows
+        self.names = Names([*case.children, "q", "top"], serial)
+        self.stage: Stage[Arrival] = Stage({n: spec.make() for n, spec in case.children.items()})
+        self.guest: GuestConnection | None = None
+        self.added: list[str] = []
+        self.export = ""
+        self.over = False
+        self.played = Played(Outcome(f"QEMU {process.version}"), self.names)
+
+    async def play(self) -> Played:
+        """Play all steps and take everything down again.
+
+        A death or a hang of QEMU is part of the outcome, not an exception.
+
+        :raise ClockJumped: see there; play again.
+        """
+        played, outcome = self.played, self.played.outcome
+        played.first_event = len(self.process.events)
+        self.process.begin()
+        clock = time.time() - time.monotonic()
+        shown = StepOutcome("set-up", beats=[])
+        try:
+            await self._children()
+            for step in (self.case.opening, *self.case.steps):
+                shown = StepOutcome(str(step), beats=[])
+                outcome.steps.append(shown)
+                played.starts.append(time.time())
+                if not await self._step(step, shown):
+                    break
+            outcome.contents = {
+                name: bytes(child.contents) for name, child in self.stage.children.items()
+            }
+            await self._take_down()
+        except QemuDied as death:
+            shown.beats = self.stage.end()
+            shown.exit = (death.status, self.names.back(death.stderr))
+            if outcome.contents is None:
+                outcome.contents = {
+                    name: bytes(child.contents) for name, child in self.stage.children.items()
+                }
+        except QemuHung as hang:
+            shown.beats = self.stage.end()
+            outcome.trouble.append(f"{shown.label}: QEMU hangs: {hang}")
+            await self.process.stop()
+        finally:
+            for name in self.case.children:
+                self.server.remove(self.names.real(name))
+        if abs(time.time() - time.monotonic() - clock) > CLOCK_DRIFT_S:
+            raise ClockJumped
+        return played
+
+    async def _children(self) -> None:
+        for name, child in self.stage.children.items():
+            self.server.add(self.names.real(name), child, self._arrived)
+        await asyncio.gather(
+            *(self._add_child(name, spec.node) for name, spec in self.case.children.items())
+        )
+
+    async def _add_child(self, name: str, node: dict[str, Any]) -> None:
+        await self._add(self.names.real(name), {**self._nbd(name), **node})
+
+    def _nbd(self, name: str) -> dict[str, Any]:
+        real = self.names.real(name)
+        return {
+            "driver": "nbd",
+            "node-name": real,
+            "server": {"type": "unix", "path": self.server.path},
+            "export": real,
+        }
+
+    async def _add(self, real: str, options: dict[str, Any]) -> Any:
+        result = await self.process.execute("blockdev-add", options)
+        self.added.append(real)
+        return result
+
+    def _arrived(self, arrival: Arrival) -> None:
+        """A child received a request; once the story is over it is simply answered."""
+        if self.over:
+            child = self.stage.children[arrival.request.child]
+            child.faults.clear()
+            arrival.answer(child.complete(arrival.request))
+        else:
+            self.stage.arrive(arrival.request, arrival)
+
+    async def _step(self, step: Step, shown: StepOutcome) -> bool:
+        """Play one step; False when the run cannot go on."""
+        self._note_windows()
+        wait_s = self.windows.wait_s(expected_keys(step))
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+            self.played.starts[-1] = time.time()
+        children = self.stage.children
+        self.stage.begin(step.complete)
+        before = {name: list(child.faults) for name, child in children.items()}
+        mine = {name: [fault.copy() for fault in faults] for name, faults in step.faults.items()}
+        for name, faults in mine.items():
+            children[name].faults[:0] = faults
+        try:
+            return await self._do(step, shown)
+        finally:
+            for name in mine:
+                children[name].faults = before[name]
+            shown.beats = self.stage.end()
+            self.stage.impossible = []
+
+    async def _do(self, step: Step, shown: StepOutcome) -> bool:
+        if step.verb == "set":
+            for name, content in step.contents.items():
+                self.stage.children[name].contents[:] = content.data
+                self.stage.children[name].holes = list(content.holes)
+        elif step.verb == "open":
+            return await self._open(shown)
+        elif step.verb == "qmp":
+            await self._qmp(step.command, self.names.out(step.arguments), shown)
+        else:
+            assert step.verb in IO_VERBS
+            await self._guest_request(step, shown)
+        return True
+
+    async def _open(self, shown: StepOutcome) -> bool:
+        """Add the quorum node, what goes above it, and the guest's export."""
+        options = self.names.out(self._with_servers(self.case.options))
+        await self._qmp("blockdev-add", options, shown)
+        if shown.error:
+            return False
+        top = self.names.real("q")
+        self.added.append(top)
+        if self.case.above is not None:
+            below, top = top, self.names.real("top")
+            await self._add(
+                top,
+                {
+                    "driver": "blkdebug",
+                    "node-name": top,
+                    "align": self.case.above,
+                    "image": below,
+                },
+            )
+        if self.case.guest != "none":
+            try:
+                await self.process.execute(
+                    "block-export-add",
+                    {
+                        "type": "nbd",
+                        "id": top,
+                        "node-name": top,
+                        "name": top,
+                        "writable": self.case.guest == "writable",
+                    },
+                )
+            except ExecuteError as error:
+                shown.returns = None
+                shown.error = (error.error.error.class_, self.names.back(error.error.error.desc))
+                return False
+            self.export = top
+            self.guest = await self.process.bounded(
+                GuestConnection.connect(self.process.nbd_path, top, PATIENCE_S),
+                PATIENCE_S,
+                "the guest's connection",
+            )
+        return True
+
+    def _with_servers(self, options: Any) -> Any:
+        """Inline children say only ``driver: nbd`` and the export: the rest is ours to know."""
+        if isinstance(options, dict):
+            options = {key: self._with_servers(value) for key, value in options.items()}
+            if options.get("driver") == "nbd" and "server" not in options:
+                options["server"] = {"type": "unix", "path": self.server.path}
+            return options
+        if isinstance(options, list):
+            return [self._with_servers(item) for item in options]
+        return options
+
+    async def _qmp(self, command: str, arguments: dict[str, Any], shown: StepOutcome) -> None:
+        """Execute a command while children are answered."""
+        arguments = self._with_servers(arguments)
+        task = asyncio.ensure_future(self.process.execute(command, arguments))
+        await self._until(task, command)
+        try:
+            shown.returns = self.names.back(view(command, task.result()))
+        except ExecuteError as error:
+            shown.error = (error.error.error.class_, self.names.back(error.error.error.desc))
+            return
+        if command == "blockdev-add" and "node-name" in arguments:
+            if arguments["node-name"] != self.names.real("q"):
+                self.added.append(arguments["node-name"])
+        if command == "blockdev-del":
+            self.added = [name for name in self.added if name != arguments.get("node-name")]
+
+    async def _guest_request(self, step: Step, shown: StepOutcome) -> None:
+        assert self.guest is not None
+        task = self.guest.submit(step.verb, step.offset, step.bytes, step.data, step.flags)
+        await self._until(task, str(step))
+        try:
+            reply: GuestReply = task.result()
+        except NbdConnectionLost:
+            # The export's server is QEMU: a lost connection is its death or its mistake.
+            await self.process.ping()
+            raise QemuHung("it closed the guest's connection") from None
+        shown.ret = errno_name(reply.errno) if reply.errno else "0"
+        if step.verb == "read" and not reply.errno:
+            shown.data = reply.data
+        if reply.extents:
+            extent = reply.extents[0]
+            shown.extent = ("zero" if extent.zero else "data", extent.bytes)
+
+    async def _until(self, task: asyncio.Future[Any], name: str) -> None:
+        """Let QEMU run and answer its children by the schedule until ``task`` is done.
+
+        :raise QemuHung: when it waits for nothing that is ours.
+        """
+        while True:
+            await self._settle(task)
+            gone = self.stage.complete_next()
+            if gone:
+                for held, reply in gone:
+                    await self._answer(held.cookie, reply)
+                continue
+            if task.done():
+                return
+            await self._anything(task, name)
+
+    async def _settle(self, task: asyncio.Future[Any]) -> None:
+        """Return when QEMU can do nothing more, and record what it asked."""
+        await self.process.ping()
+        self.stage.settle()
+
+    async def _answer(self, arrival: Arrival, reply: Reply) -> None:
+        arrival.answer(reply)
+        try:
+            await drained(arrival.connection, PATIENCE_S)
+        except TimeoutError as error:
+            raise QemuHung(str(error)) from error
+
+    async def _anything(self, task: asyncio.Future[Any], name: str) -> None:
+        """Nothing is held and ``task`` is not done: wait for a request or the end of it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not task.done() and not self.stage.waiting:
+            if time.monotonic() > deadline:
+                task.cancel()
+                raise QemuHung(f"waited {PATIENCE_S:.0f} s for the end of {name}")
+            if not self.process.alive:
+                await self.process.ping()
+            await asyncio.sleep(0.001)
+
+    async def _take_down(self) -> None:
+        """Remove the export and the nodes; children answer whatever they are asked now."""
+        self.over = True
+        for held in self.stage.held:
+            held.cookie.answer(Reply())
+        if self.guest is not None:
+            self.guest.close()
+        if self.export:
+            await self._unexport()
+        for name in reversed(self.added):
+            await self.process.execute("blockdev-del", {"node-name": name})
+        self._note_windows()
+
+    async def _unexport(self) -> None:
+        """Delete the export; it is gone only when its event is there."""
+        await self.process.execute("block-export-del", {"id": self.export, "mode": "hard"})
+        deadline = time.monotonic() + PATIENCE_S
+        while not any(
+            event.name == "BLOCK_EXPORT_DELETED" and event.data.get("id") == self.export
+            for event in self.process.events
+        ):
+            if time.monotonic() > deadline:
+                raise QemuHung("waited for BLOCK_EXPORT_DELETED")
+            self.process.changed.clear()
+            await self.process.bounded(
+                self.process.changed.wait(), PATIENCE_S, "BLOCK_EXPORT_DELETED"
+            )
+
+    def _note_windows(self) -> None:
+        for event in self.process.events[self.played.first_event :]:
+            if event.name in SCENARIO_EVENTS:
+                self.windows.opened(limiter_key(_event(event, self.names, False)),
+                                    event.received_s)
+
+
+def _event(event: WireEvent, names: Names, translate: bool = True) -> Event:
+    data = names.back(event.data) if translate else event.data
+    return Event.of(event.name, data)
+
+
+def attribute(played: Played, events: list[WireEvent]) -> None:
+    """Give every event of the run's nodes to the step in which QEMU made it.
+
+    Late events, which the limiter held back, carry the time they were made, so sorting by it
+    restores the order in which the driver emitted them.
+    """
+    mine = [
+        event
+        for event in events[played.first_event :]
+        if event.name in SCENARIO_EVENTS
+        and played.names.mine(event.data.get(SCENARIO_EVENTS[event.name]))
+    ]
+    mine.sort(key=lambda event: event.emitted_s)
+    for event in mine:
+        index = 0
+        for i, start in enumerate(played.starts):
+            # QEMU cuts the time to microseconds, so it can seem to be up to one earlier.
+            if event.emitted_s >= start - 1e-6:
+                index = i
+        if played.outcome.steps:
+            played.outcome.steps[index].events.append(_event(event, played.names))

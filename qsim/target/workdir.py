@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A private folder for sockets and logs, and a reaper for when this process is killed.
+
+The reaper is a shell that waits on a pipe.  When the pipe closes, because this process ended in
+whatever way, SIGKILL included, it kills the process groups it was told of and removes the folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from qsim.target.error import TargetError
+
+#: The longest path a unix socket can have (sun_path without its terminating zero), in bytes.
+MAX_SOCKET_PATH = 107
+_LONGEST_NAME = "qmp-9999.sock"
+
+_REAPER = r"""
+trap '' INT TERM HUP QUIT
+groups=" "
+while read -r sign group; do
+    case $sign in
+        +) groups="$groups$group " ;;
+        -) groups="${groups%% $group *} ${groups#* $group }" ;;
+    esac
+done
+for group in $groups; do kill -9 "-$group" 2>/dev/null; done
+rm -rf -- "$1"
+"""
+
+
+class WorkDir:
+    """The folder, mode 0700, gone after :meth:`close` or when this process has died."""
+
+    def __init__(self) -> None:
+        """:raise TargetError: when it cannot be made, or its path is too long for a socket."""
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix="qsim-"))
+        except OSError as error:
+            raise TargetError(
+                f"cannot make a temporary folder: {error}; set TMPDIR to one you can write"
+            ) from error
+        longest = len(os.fsencode(self.path / _LONGEST_NAME))
+        if longest > MAX_SOCKET_PATH:
+            self.path.rmdir()
+            raise TargetError(
+                f"the temporary folder {self.path} makes socket paths of {longest} bytes, a unix "
+                f"socket takes {MAX_SOCKET_PATH}; set TMPDIR to a shorter one"
+            )
+        self._reaper = subprocess.Popen(
+            ["/bin/sh", "-c", _REAPER, "qsim-reaper", str(self.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
+        )
+
+    def started(self, group: int) -> None:
+        """A process group the reaper must not let survive us."""
+        self._tell(f"+ {group}\n")
+
+    def ended(self, group: int) -> None:
+        """The group is gone; its number may be somebody else's from now on."""
+        self._tell(f"- {group}\n")
+
+    def _tell(self, line: str) -> None:
+        pipe: IO[str] | None = self._reaper.stdin
+        assert pipe is not None
+        pipe.write(line)
+        pipe.flush()
+
+    def close(self) -> None:
+        """Remove the folder and let the reaper end."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        assert self._reaper.stdin is not None
+        self._reaper.stdin.close()
+        self._reaper.wait()
