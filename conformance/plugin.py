@@ -8,9 +8,10 @@ while pytest reports them in its own order.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,13 +84,13 @@ class Session:
             loaded = load_paths(paths, [one.name for one in REVISIONS])
         except KeyError as error:
             self.close()
-            raise pytest.UsageError(f"--revision: {error.args[0]}") from error
+            raise pytest.UsageError(f"--revision: {error.args[0]}") from None
         except TargetError as error:
             self.close()
-            raise pytest.UsageError(f"--qemu: {error}") from error
+            raise pytest.UsageError(f"--qemu: {error}") from None
         except ScenarioError as error:
             self.close()
-            raise pytest.UsageError(str(error)) from error
+            raise pytest.UsageError(str(error)) from None
         except BaseException:
             self.close()
             raise
@@ -136,6 +137,18 @@ def session_of(config: pytest.Config) -> Session:
     return config.stash[SESSION]
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """What is wrong with the options, the fixtures or the binary ends the session here.
+
+    Raised any later, pytest would wrap it into a collection error.
+    """
+    config = session.config
+    here = Path(__file__).parent
+    named = [Path(arg.split("::")[0]).resolve() for arg in config.args]
+    if config.getoption("--qemu") or any(path == here or here in path.parents for path in named):
+        session_of(config)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per witness and case."""
     if "qsim_case" not in metafunc.fixturenames:
@@ -160,13 +173,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if shared.only_collect:
         return
     ids = [
-        item.callspec.params["qsim_case"].id
-        for item in session.items
-        if isinstance(item, pytest.Function)
-        and hasattr(item, "callspec")
-        and item.callspec.params.get("witness") == QEMU
+        params["qsim_case"].id
+        for params in map(_params, session.items)
+        if params.get("witness") == QEMU
     ]
     shared.submit(ids)
+
+
+def _params(item: pytest.Item) -> dict[str, Any]:
+    """The parameters of a test that is one of ours, else nothing."""
+    callspec = getattr(item, "callspec", None)
+    return {} if callspec is None else dict(callspec.params)
 
 
 def check(session: Session, case: Case, witness: str) -> str | None:
@@ -196,14 +213,12 @@ def check(session: Session, case: Case, witness: str) -> str | None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> "object":  # a generator hook: pytest types it loosely
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Count for the closing table."""
     report = yield
-    if call.when == "call" and SESSION in item.config.stash and isinstance(item, pytest.Function):
-        callspec = getattr(item, "callspec", None)
-        if callspec is not None and "witness" in callspec.params:
-            tally = item.config.stash[SESSION].tally
-            tally[(callspec.params["witness"], report.outcome)] += 1
+    witness = _params(item).get("witness")
+    if call.when == "call" and witness and SESSION in item.config.stash:
+        item.config.stash[SESSION].tally[(witness, report.outcome)] += 1
     return report
 
 

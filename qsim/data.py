@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = _PACKAGE.parent
 
 
 def data_path(name: str) -> Path:
@@ -13,7 +14,7 @@ def data_path(name: str) -> Path:
 
     :raise FileNotFoundError: when this is neither a checkout nor an installation.
     """
-    for candidate in (_PACKAGE / "_data" / name, _PACKAGE.parent / name):
+    for candidate in (_PACKAGE / "_data" / name, _CHECKOUT / name):
         if candidate.is_dir():
             return candidate
     raise FileNotFoundError(f"no {name} folder beside or inside {_PACKAGE}; reinstall qsim")

@@ -166,23 +166,21 @@ def between(left: Outcome, right: Outcome) -> list[Difference]:
                 Difference(i, a.label, "events", _events_text(a.events), _events_text(b.events))
             )
     if len(left.steps) != len(right.steps):
-        found.append(
-            Difference(None, "run", "steps", str(len(left.steps)), str(len(right.steps)))
-        )
+        found.append(Difference(None, "run", "steps", str(len(left.steps)), str(len(right.steps))))
     if left.contents is not None and right.contents is not None:
         found += _contents(left.contents, right.contents)
     return found
 
 
 def _contents(left: dict[str, bytes], right: dict[str, bytes]) -> Iterator[Difference]:
-    for name in left:
-        if left[name] != right.get(name):
-            there = right.get(name)
+    for name, here in left.items():
+        there = right.get(name)
+        if here != there:
             yield Difference(
                 None,
                 "end",
                 f"contents of {name}",
-                describe(left[name]),
+                describe(here),
                 "missing" if there is None else describe(there),
             )
 

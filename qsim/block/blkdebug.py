@@ -42,9 +42,7 @@ class BlkdebugNode(BlockDriverState):
             request_alignment=self.align or image.limits.request_alignment,
             max_transfer=image.limits.max_transfer,
         )
-        self.supported_write_flags = Req.WRITE_UNCHANGED | (
-            Req.FUA & image.supported_write_flags
-        )
+        self.supported_write_flags = Req.WRITE_UNCHANGED | (Req.FUA & image.supported_write_flags)
         self.supported_zero_flags = Req.WRITE_UNCHANGED | (_PASSED & image.supported_zero_flags)
 
     async def co_preadv(self, offset: int, bytes_: int, qiov: QEMUIOVector, flags: Req) -> int:

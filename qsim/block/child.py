@@ -8,6 +8,7 @@ submitted, so that whoever holds the schedule also decides the order of effects.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -31,7 +32,7 @@ class Request:
     offset: int = 0
     bytes: int = 0
     flags: tuple[str, ...] = ()
-    data: bytes | None = None
+    data: builtins.bytes | None = None
 
     def __str__(self) -> str:
         words = [self.child, self.op]

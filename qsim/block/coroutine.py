@@ -8,7 +8,8 @@ coroutine that waits for it, so a run is the same every time.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine as PyCoroutine, Generator
+from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Coroutine as PyCoroutine
 from types import coroutine
 from typing import Any
 

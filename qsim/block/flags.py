@@ -44,9 +44,7 @@ class Perm(IntFlag):
     ALL = 15
 
 
-DEFAULT_PERM_PASSTHROUGH = (
-    Perm.CONSISTENT_READ | Perm.WRITE | Perm.WRITE_UNCHANGED | Perm.RESIZE
-)
+DEFAULT_PERM_PASSTHROUGH = Perm.CONSISTENT_READ | Perm.WRITE | Perm.WRITE_UNCHANGED | Perm.RESIZE
 DEFAULT_PERM_UNCHANGED = Perm.ALL & ~DEFAULT_PERM_PASSTHROUGH
 
 #: Names in error texts, in the order QEMU lists them (block.c bdrv_perm_names()).

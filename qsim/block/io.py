@@ -203,9 +203,7 @@ async def _bdrv_aligned_pwritev(
     if flags & Req.ZERO_WRITE:
         return min(0, await _bdrv_co_do_pwrite_zeroes(bs, offset, bytes_, flags))
     assert qiov is not None
-    max_transfer = align_down(
-        bs.limits.max_transfer or INT_MAX, bs.limits.request_alignment
-    )
+    max_transfer = align_down(bs.limits.max_transfer or INT_MAX, bs.limits.request_alignment)
     if bytes_ <= max_transfer:
         return min(0, await _bdrv_driver_pwritev(bs, offset, bytes_, qiov, flags))
     done = 0
@@ -233,9 +231,7 @@ async def _bdrv_driver_pwritev(
     return ret
 
 
-async def _bdrv_co_do_zero_pwritev(
-    child: BdrvChild, offset: int, bytes_: int, flags: Req
-) -> int:
+async def _bdrv_co_do_zero_pwritev(child: BdrvChild, offset: int, bytes_: int, flags: Req) -> int:
     """bdrv_co_do_zero_pwritev(): unaligned ends are read, zeroed and written back."""
     bs = child.bs
     align = bs.limits.request_alignment
@@ -249,9 +245,7 @@ async def _bdrv_co_do_zero_pwritev(
         if pad.head or pad.merge_reads:
             num = pad.buf_len if pad.merge_reads else align
             local = qemu_iovec_init_buf(ledger, pad.buf, 0, num)
-            ret = await _bdrv_aligned_pwritev(
-                child, start, num, local, flags & ~Req.ZERO_WRITE
-            )
+            ret = await _bdrv_aligned_pwritev(child, start, num, local, flags & ~Req.ZERO_WRITE)
             if ret < 0 or pad.merge_reads:
                 ledger.free(pad.buf)
                 return ret

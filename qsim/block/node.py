@@ -253,9 +253,7 @@ def _refresh_node(bs: BlockDriverState, saved: list[tuple[BdrvChild, Perm, Perm]
         edge.perm, edge.shared_perm = bs.child_perm(perm, shared)
 
 
-def bdrv_attach_child(
-    parent: BlockDriverState, bs: BlockDriverState, name: str
-) -> BdrvChild:
+def bdrv_attach_child(parent: BlockDriverState, bs: BlockDriverState, name: str) -> BdrvChild:
     """Make ``bs`` the child ``name`` of ``parent``.
 
     :raise QmpError: when the permissions do not allow it; nothing has changed then.

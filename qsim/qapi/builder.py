@@ -50,8 +50,9 @@ def build(expression: Expression, pragmas: Pragmas) -> Definition:
     keys, place = expression.keys, Place(expression.path, expression.keys.line)
     kinds = [kind for kind in _KEYS if kind in keys.items]
     if len(kinds) != 1:
-        raise place.error("an expression has exactly one of the keys "
-                          f"{', '.join(_KEYS)}, include, pragma")
+        raise place.error(
+            f"an expression has exactly one of the keys {', '.join(_KEYS)}, include, pragma"
+        )
     kind = kinds[0]
     name = _Builder(expression.path, pragmas, kind).text(keys.items[kind], f"'{kind}'")
     check_definition_name(name, kind, place, pragmas)
@@ -75,8 +76,10 @@ class _Builder:
         if doc and doc.name != name:
             raise doc.place.error(f"this documents '{doc.name}', but {self._where} follows")
         if not doc and self._pragmas.doc_required:
-            raise place.error(f"{self._where} is not documented, as pragma 'doc-required' wants; "
-                              f"put a '##' block with '# @{name}:' before it")
+            raise place.error(
+                f"{self._where} is not documented, as pragma 'doc-required' wants; "
+                f"put a '##' block with '# @{name}:' before it"
+            )
         items = keys.items
         condition = self._condition(items.get("if"))
         features = self._features(items.get("features"))
@@ -86,39 +89,80 @@ class _Builder:
             case "enum":
                 if "prefix" in items:
                     self.text(items["prefix"], "'prefix'")
-                result = Enum(name=name, place=place, doc=doc, condition=condition,
-                              features=features,
-                              values=self._values(items["data"].value, doc, permissive))
+                result = Enum(
+                    name=name,
+                    place=place,
+                    doc=doc,
+                    condition=condition,
+                    features=features,
+                    values=self._values(items["data"].value, doc, permissive),
+                )
             case "struct":
                 base = self.text(items["base"], "'base'") if "base" in items else None
-                result = Struct(name=name, place=place, doc=doc, condition=condition,
-                                features=features, base=base,
-                                members=self._members(items["data"], doc, permissive))
+                result = Struct(
+                    name=name,
+                    place=place,
+                    doc=doc,
+                    condition=condition,
+                    features=features,
+                    base=base,
+                    members=self._members(items["data"], doc, permissive),
+                )
             case "union":
                 discriminator = self.text(items["discriminator"], "'discriminator'")
-                result = Union(name=name, place=place, doc=doc, condition=condition,
-                               features=features, discriminator=discriminator,
-                               base=self._name_or_members(items["base"], doc, permissive),
-                               branches=self._branches(items["data"], doc))
+                result = Union(
+                    name=name,
+                    place=place,
+                    doc=doc,
+                    condition=condition,
+                    features=features,
+                    discriminator=discriminator,
+                    base=self._name_or_members(items["base"], doc, permissive),
+                    branches=self._branches(items["data"], doc),
+                )
             case "alternate":
-                result = Alternate(name=name, place=place, doc=doc, condition=condition,
-                                   features=features,
-                                   branches=self._branches(items["data"], doc, alternate=True))
+                result = Alternate(
+                    name=name,
+                    place=place,
+                    doc=doc,
+                    condition=condition,
+                    features=features,
+                    branches=self._branches(items["data"], doc, alternate=True),
+                )
             case _:
                 boxed = self._flags(keys, ("boxed",)).get("boxed", False)
-                data = (self._name_or_members(items["data"], doc, permissive)
-                        if "data" in items else {})
+                data = (
+                    self._name_or_members(items["data"], doc, permissive) if "data" in items else {}
+                )
                 if boxed and not isinstance(data, str):
                     raise place.error(f"{self._where}: 'boxed' needs the name of a type as 'data'")
                 if kind == "event":
-                    result = Event(name=name, place=place, doc=doc, condition=condition,
-                                   features=features, data=data, boxed=boxed)
+                    result = Event(
+                        name=name,
+                        place=place,
+                        doc=doc,
+                        condition=condition,
+                        features=features,
+                        data=data,
+                        boxed=boxed,
+                    )
                 else:
-                    returns = (self._type(items["returns"].value, "'returns'")
-                               if "returns" in items else None)
-                    result = Command(name=name, place=place, doc=doc, condition=condition,
-                                     features=features, data=data, boxed=boxed, returns=returns,
-                                     flags=self._flags(keys, _FLAGS))
+                    returns = (
+                        self._type(items["returns"].value, "'returns'")
+                        if "returns" in items
+                        else None
+                    )
+                    result = Command(
+                        name=name,
+                        place=place,
+                        doc=doc,
+                        condition=condition,
+                        features=features,
+                        data=data,
+                        boxed=boxed,
+                        returns=returns,
+                        flags=self._flags(keys, _FLAGS),
+                    )
         if doc:
             check_doc(doc, result, self._where)
         return result
@@ -144,8 +188,9 @@ class _Builder:
 
     # Members
 
-    def _name_or_members(self, entry: Entry, doc: Doc | None,
-                         permissive: bool) -> str | dict[str, Member]:
+    def _name_or_members(
+        self, entry: Entry, doc: Doc | None, permissive: bool
+    ) -> str | dict[str, Member]:
         if isinstance(entry.value, Text):
             return entry.value.value
         return self._members(entry, doc, permissive)
@@ -157,14 +202,17 @@ class _Builder:
             place = Place(self._path, item.line)
             check_member_name(name, place, permissive=permissive)
             if name in members:
-                raise place.error(f"{self._where}: member '{name}' is listed twice, with and "
-                                  "without '*'")
-            members[name] = self._member(name, item, doc, {"if", "features"},
-                                         optional=key.startswith("*"))
+                raise place.error(
+                    f"{self._where}: member '{name}' is listed twice, with and without '*'"
+                )
+            members[name] = self._member(
+                name, item, doc, {"if", "features"}, optional=key.startswith("*")
+            )
         return members
 
-    def _branches(self, entry: Entry, doc: Doc | None, *,
-                  alternate: bool = False) -> dict[str, Member]:
+    def _branches(
+        self, entry: Entry, doc: Doc | None, *, alternate: bool = False
+    ) -> dict[str, Member]:
         items = self._object(entry, "'data'")
         if alternate and not items:
             raise Place(self._path, entry.line).error(f"{self._where}: needs at least one branch")
@@ -174,12 +222,14 @@ class _Builder:
                 check_member_name(name, Place(self._path, item.line))
             branches[name] = self._member(name, item, doc, {"if"}, optional=False)
             if branches[name].type.array and not alternate:
-                raise branches[name].place.error(f"{self._where}: branch '{name}' must be a "
-                                                 "struct or union, not an array")
+                raise branches[name].place.error(
+                    f"{self._where}: branch '{name}' must be a struct or union, not an array"
+                )
         return branches
 
-    def _member(self, name: str, entry: Entry, doc: Doc | None, may: set[str], *,
-                optional: bool) -> Member:
+    def _member(
+        self, name: str, entry: Entry, doc: Doc | None, may: set[str], *, optional: bool
+    ) -> Member:
         place, value = Place(self._path, entry.line), entry.value
         what = f"'{name}'"
         condition: str | None = None
@@ -189,8 +239,15 @@ class _Builder:
             condition = self._condition(value.items.get("if"))
             features = self._features(value.items.get("features"))
             value = value.items["type"].value
-        return Member(name, self._type(value, what), place, optional, condition, features,
-                      _described(doc, name))
+        return Member(
+            name,
+            self._type(value, what),
+            place,
+            optional,
+            condition,
+            features,
+            _described(doc, name),
+        )
 
     def _type(self, node: Node, what: str) -> TypeRef:
         match node:
@@ -198,8 +255,9 @@ class _Builder:
                 return TypeRef(name)
             case Items(items=(Text(value=name),)):
                 return TypeRef(name, array=True)
-        raise self._place(node).error(f"{self._where}: type of {what} must be 'Name', ['Name'] "
-                                      "or { 'type': … }")
+        raise self._place(node).error(
+            f"{self._where}: type of {what} must be 'Name', ['Name'] or {{ 'type': … }}"
+        )
 
     # Small parts
 
@@ -211,17 +269,20 @@ class _Builder:
             case Text(value=name) if re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
                 return name
             case Keys(items=items) if len(items) == 1:
-                (operator, entry), = items.items()
+                ((operator, entry),) = items.items()
                 if operator == "not":
                     return f"not {self._one_condition(entry.value)}"
                 if operator in ("all", "any"):
-                    parts = [self._one_condition(part)
-                             for part in self._array(entry.value, f"'{operator}'")]
+                    parts = [
+                        self._one_condition(part)
+                        for part in self._array(entry.value, f"'{operator}'")
+                    ]
                     if parts:
                         return f"({(' and ' if operator == 'all' else ' or ').join(parts)})"
         raise self._place(node).error(
             f"{self._where}: 'if' takes a 'MACRO', {{ 'all': [ … ] }}, {{ 'any': [ … ] }} or "
-            "{ 'not': … }")
+            "{ 'not': … }"
+        )
 
     def _features(self, entry: Entry | None) -> tuple[str, ...]:
         names: list[str] = []
@@ -248,11 +309,13 @@ class _Builder:
             if not isinstance(entry.value, Flag) or entry.value.value is not only:
                 raise Place(self._path, entry.line).error(
                     f"{self._where}: '{name}' can only be {str(only).lower()}; leave it out "
-                    "otherwise")
+                    "otherwise"
+                )
             flags[name] = entry.value.value
         if flags.keys() >= {"allow-oob", "coroutine"}:
             raise Place(self._path, keys.line).error(
-                f"{self._where}: 'allow-oob' and 'coroutine' exclude each other")
+                f"{self._where}: 'allow-oob' and 'coroutine' exclude each other"
+            )
         return flags
 
     def _check_keys(self, keys: Keys, must: set[str], may: set[str], what: str) -> None:
@@ -260,10 +323,12 @@ class _Builder:
             if key not in must | may:
                 raise Place(self._path, entry.line).error(
                     f"{self._prefix(what)} has an unknown key '{key}'"
-                    + did_you_mean(key, must | may))
+                    + did_you_mean(key, must | may)
+                )
         if missing := must - set(keys.items):
             raise Place(self._path, keys.line).error(
-                f"{self._prefix(what)} lacks the key '{min(missing)}'")
+                f"{self._prefix(what)} lacks the key '{min(missing)}'"
+            )
 
     def _array(self, node: Node, what: str) -> tuple[Node, ...]:
         if not isinstance(node, Items):

@@ -54,8 +54,11 @@ def compare(schema: Schema, infos: Iterable[SchemaInfo]) -> list[Difference]:
     :raise QapiValueError: ``infos`` is no such list.
     """
     walk = _Walk(read_introspection(introspection(schema)), read_introspection(infos))
-    return [difference for root in [*sorted(schema.commands), *sorted(schema.events)]
-            for difference in walk.root(root)]
+    return [
+        difference
+        for root in [*sorted(schema.commands), *sorted(schema.events)]
+        for difference in walk.root(root)
+    ]
 
 
 class _Walk:
@@ -83,8 +86,9 @@ class _Walk:
         label = f"{root}: " if ours.implicit else f"{root}: {ours.name}"
         if ours.kind != theirs.kind:
             self._seen.discard((our_name, their_name))  # To be said of every such member.
-            yield Difference(path, "type", "both",
-                             f"{ours.kind} in the schema, {theirs.kind} in the binary")
+            yield Difference(
+                path, "type", "both", f"{ours.kind} in the schema, {theirs.kind} in the binary"
+            )
         elif ours.kind == "array":
             yield from self._types(root, f"{path}[]", ours.target, theirs.target)
         elif ours.kind == "enum":
@@ -101,39 +105,55 @@ class _Walk:
         for name in _both(ours.items, theirs.items):
             forms = [_presence(side.items[name]) for side in (ours, theirs)]
             if forms[0] != forms[1]:
-                yield Difference(member.format(name), "optional", "both",
-                                 f"{forms[0]} in the schema, {forms[1]} in the binary")
+                yield Difference(
+                    member.format(name),
+                    "optional",
+                    "both",
+                    f"{forms[0]} in the schema, {forms[1]} in the binary",
+                )
         yield from self._common(root, member, ours.items, theirs.items)
         if ours.tag != theirs.tag:
-            yield Difference(label, "discriminator", "both",
-                             f"{ours.tag or 'none'} in the schema, "
-                             f"{theirs.tag or 'none'} in the binary")
+            yield Difference(
+                label,
+                "discriminator",
+                "both",
+                f"{ours.tag or 'none'} in the schema, {theirs.tag or 'none'} in the binary",
+            )
         elif ours.tag:
             yield from self._branches(root, f"{label}({ours.tag}={{}})", ours, theirs)
 
-    def _branches(self, root: str, label: str, ours: Entity,
-                  theirs: Entity) -> Iterator[Difference]:
+    def _branches(
+        self, root: str, label: str, ours: Entity, theirs: Entity
+    ) -> Iterator[Difference]:
         assert ours.tag and ours.branches is not None and theirs.branches is not None
         # A value that a side lacks is named as such, with the enumeration: not its branch too.
         common = set(self._ours[ours.items[ours.tag].type].items)
         common &= set(self._theirs[theirs.items[ours.tag].type].items)
-        our, their = ({value: branch for value, branch in side.items() if value in common}
-                      for side in (ours.branches, theirs.branches))
+        our, their = (
+            {value: branch for value, branch in side.items() if value in common}
+            for side in (ours.branches, theirs.branches)
+        )
         yield from _lacking(our, their, "union branch", label)
         for value in _both(our, their):
             # Said for each branch, even if branches share a type; but not once more elsewhere.
             self._seen.add((our[value].type, their[value].type))
-            yield from self._objects(root, label.format(value), self._ours[our[value].type],
-                                     self._theirs[their[value].type])
+            yield from self._objects(
+                root,
+                label.format(value),
+                self._ours[our[value].type],
+                self._theirs[their[value].type],
+            )
 
-    def _common(self, root: str, label: str, ours: Mapping[str, Item],
-                theirs: Mapping[str, Item]) -> Iterator[Difference]:
+    def _common(
+        self, root: str, label: str, ours: Mapping[str, Item], theirs: Mapping[str, Item]
+    ) -> Iterator[Difference]:
         for name in _both(ours, theirs):
             yield from self._types(root, label.format(name), ours[name].type, theirs[name].type)
 
 
-def _lacking(ours: Mapping[str, Item], theirs: Mapping[str, Item], what: str,
-             label: str) -> Iterator[Difference]:
+def _lacking(
+    ours: Mapping[str, Item], theirs: Mapping[str, Item], what: str, label: str
+) -> Iterator[Difference]:
     for name, item in ours.items():
         if name not in theirs:
             yield Difference(label.format(name), what, "binary", condition=item.condition)
@@ -148,4 +168,3 @@ def _both(ours: Mapping[str, Item], theirs: Mapping[str, Item]) -> list[str]:
 
 def _presence(item: Item) -> str:
     return "optional" if item.optional else "mandatory"
-

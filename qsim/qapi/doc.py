@@ -40,8 +40,11 @@ def read_doc(path: Path, token: Token | None) -> Doc | None:
     first = token.line + 1
     head = _NAMED.match(lines[0])
     if not head or not head[1] or head[2]:
-        raise QapiError(path, first, "the first line of a definition's documentation is "
-                                     "'# @NAME:' and nothing else")
+        raise QapiError(
+            path,
+            first,
+            "the first line of a definition's documentation is '# @NAME:' and nothing else",
+        )
 
     summary: list[str] = []
     members: dict[str, list[str]] = {}
@@ -71,9 +74,15 @@ def read_doc(path: Path, token: Token | None) -> Doc | None:
         else:
             current.append(text.strip())
         blank = not text
-    return Doc(head[1], _join(summary), {n: _join(t) for n, t in members.items()},
-               {n: _join(t) for n, t in features.items()},
-               {n: _join(t) for n, t in sections.items()}, Place(path, first), places)
+    return Doc(
+        head[1],
+        _join(summary),
+        {n: _join(t) for n, t in members.items()},
+        {n: _join(t) for n, t in features.items()},
+        {n: _join(t) for n, t in sections.items()},
+        Place(path, first),
+        places,
+    )
 
 
 def check_doc(doc: Doc, definition: Definition, where: str) -> None:
@@ -103,13 +112,15 @@ def check_doc(doc: Doc, definition: Definition, where: str) -> None:
         if name not in known:
             raise doc.member_places[name].error(
                 f"documentation of {where} describes '{name}', which it does not have"
-                + did_you_mean(name, known))
+                + did_you_mean(name, known)
+            )
     features = {*definition.features, *(f for part in parts.values() for f in part.features)}
     for name in doc.features:
         if name not in features:
             raise doc.member_places[name].error(
                 f"documentation of {where} describes a feature '{name}', which it does not have"
-                + did_you_mean(name, features))
+                + did_you_mean(name, features)
+            )
 
 
 def _join(lines: list[str]) -> str:

@@ -86,8 +86,9 @@ def split(differences: Iterable[Difference], explanations: Iterable[Explanation]
     return result
 
 
-def unused(explanations: Iterable[Explanation],
-           releases: Iterable[Iterable[Difference]]) -> list[Explanation]:
+def unused(
+    explanations: Iterable[Explanation], releases: Iterable[Iterable[Difference]]
+) -> list[Explanation]:
     """The explanations that explain nothing in any of the releases, to be thrown out.
 
     :param releases: the differences found with each release.
@@ -118,8 +119,9 @@ def _entry(path: Path, node: yaml.Node) -> list[Explanation]:
     nodes = patterns.value if isinstance(patterns, yaml.SequenceNode) else [patterns]
     if not nodes:
         raise _error(path, patterns, "'path' is an empty list")
-    return [Explanation(_text(path, n, "path"), _SIDES[side], why, n.start_mark.line + 1)
-            for n in nodes]
+    return [
+        Explanation(_text(path, n, "path"), _SIDES[side], why, n.start_mark.line + 1) for n in nodes
+    ]
 
 
 def _text(path: Path, node: yaml.Node, key: str) -> str:

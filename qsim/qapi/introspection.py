@@ -27,8 +27,14 @@ from .schema import Schema
 
 SchemaInfo = Mapping[str, Any]
 
-_JSON_TYPES: Final = {"str": "string", "number": "number", "int": "int", "bool": "boolean",
-                      "null": "null", "any": "value"}
+_JSON_TYPES: Final = {
+    "str": "string",
+    "number": "number",
+    "int": "int",
+    "bool": "boolean",
+    "null": "null",
+    "any": "value",
+}
 # Not QEMU's: marks, in our own introspection, what exists only in some builds.
 _CONDITION: Final = "if"
 _IMPLICIT: Final = "q_obj_"
@@ -53,8 +59,7 @@ class _Introspector:
             if not isinstance(definition, Command | Event):
                 continue
             kind = "command" if isinstance(definition, Command) else "event"
-            info = {"name": definition.name, "meta-type": kind,
-                    "arg-type": self._data(definition)}
+            info = {"name": definition.name, "meta-type": kind, "arg-type": self._data(definition)}
             if isinstance(definition, Command) and definition.returns:
                 info["ret-type"] = self._ref(definition.returns)
             self._infos[definition.name] = _conditional(info, definition.condition)
@@ -64,8 +69,11 @@ class _Introspector:
         if isinstance(definition.data, str):
             return self._ref(TypeRef(definition.data))
         name = f"{_IMPLICIT}{definition.name}-arg"
-        self._infos[name] = {"name": name, "meta-type": "object",
-                             "members": self._members(definition.data)}
+        self._infos[name] = {
+            "name": name,
+            "meta-type": "object",
+            "members": self._members(definition.data),
+        }
         return name
 
     def _ref(self, ref: TypeRef) -> str:
@@ -73,8 +81,11 @@ class _Introspector:
         name = "int" if ref.name in INTEGERS else ref.name
         if ref.array:
             element = self._ref(TypeRef(name))
-            self._infos[f"[{name}]"] = {"name": f"[{name}]", "meta-type": "array",
-                                        "element-type": element}
+            self._infos[f"[{name}]"] = {
+                "name": f"[{name}]",
+                "meta-type": "array",
+                "element-type": element,
+            }
             return f"[{name}]"
         if name not in self._infos:
             self._infos[name] = {}  # Holds the place: types may refer to themselves.
@@ -87,30 +98,49 @@ class _Introspector:
         definition = self._schema.definitions[name]
         match definition:
             case Struct():
-                return {"meta-type": "object", "members": self._members(
-                    self._schema.members(name))}
+                return {"meta-type": "object", "members": self._members(self._schema.members(name))}
             case Union():
-                return {"meta-type": "object", "tag": definition.discriminator,
-                        "members": self._members(self._schema.members(name)),
-                        "variants": [_conditional({"case": branch.name,
-                                                   "type": self._ref(branch.type)},
-                                                  branch.condition)
-                                     for branch in definition.branches.values()]}
+                return {
+                    "meta-type": "object",
+                    "tag": definition.discriminator,
+                    "members": self._members(self._schema.members(name)),
+                    "variants": [
+                        _conditional(
+                            {"case": branch.name, "type": self._ref(branch.type)}, branch.condition
+                        )
+                        for branch in definition.branches.values()
+                    ],
+                }
             case Alternate():
-                return {"meta-type": "alternate",
-                        "members": [_conditional({"type": self._ref(branch.type)},
-                                                 branch.condition)
-                                    for branch in definition.branches.values()]}
+                return {
+                    "meta-type": "alternate",
+                    "members": [
+                        _conditional({"type": self._ref(branch.type)}, branch.condition)
+                        for branch in definition.branches.values()
+                    ],
+                }
             case Enum():
-                return {"meta-type": "enum",
-                        "members": [_conditional({"name": value.name}, value.condition)
-                                    for value in definition.values.values()]}
+                return {
+                    "meta-type": "enum",
+                    "members": [
+                        _conditional({"name": value.name}, value.condition)
+                        for value in definition.values.values()
+                    ],
+                }
         raise AssertionError(f"{name} is no type, as resolve() made sure")
 
     def _members(self, members: Mapping[str, Member]) -> list[dict[str, Any]]:
-        return [_conditional({"name": name, "type": self._ref(member.type),
-                              **({"default": None} if member.optional else {})}, member.condition)
-                for name, member in members.items()]
+        return [
+            _conditional(
+                {
+                    "name": name,
+                    "type": self._ref(member.type),
+                    **({"default": None} if member.optional else {}),
+                },
+                member.condition,
+            )
+            for name, member in members.items()
+        ]
 
 
 def _conditional(info: dict[str, Any], condition: str | None) -> dict[str, Any]:
@@ -166,8 +196,10 @@ def read_introspection(infos: Iterable[SchemaInfo]) -> dict[str, Entity]:
         by_name = {str(info["name"]): info for info in infos}
         return {name: _entity(info, by_name) for name, info in by_name.items()}
     except (KeyError, TypeError, AttributeError) as error:
-        raise QapiValueError("query-qmp-schema", [Problem(
-            "", f"not a list of SchemaInfo objects: {type(error).__name__}: {error}")]) from error
+        raise QapiValueError(
+            "query-qmp-schema",
+            [Problem("", f"not a list of SchemaInfo objects: {type(error).__name__}: {error}")],
+        ) from error
 
 
 def _entity(info: SchemaInfo, by_name: Mapping[str, SchemaInfo]) -> Entity:
@@ -175,27 +207,45 @@ def _entity(info: SchemaInfo, by_name: Mapping[str, SchemaInfo]) -> Entity:
     condition = info.get(_CONDITION)
     match kind:
         case "command" | "event":
-            return Entity(name, kind, {}, target=_known(info["arg-type"], by_name),
-                          returns=info.get("ret-type"), condition=condition)
+            return Entity(
+                name,
+                kind,
+                {},
+                target=_known(info["arg-type"], by_name),
+                returns=info.get("ret-type"),
+                condition=condition,
+            )
         case "builtin":
             return Entity(name, str(info["json-type"]), {})
         case "array":
             return Entity(name, kind, {}, target=_known(info["element-type"], by_name))
         case "enum":
             # Releases before 6.2 only have the bare 'values'.
-            members = (info["members"] if "members" in info
-                       else [{"name": value} for value in info["values"]])
+            members = (
+                info["members"]
+                if "members" in info
+                else [{"name": value} for value in info["values"]]
+            )
             return Entity(name, kind, {str(m["name"]): _item(m) for m in members})
         case "alternate":
-            return Entity(name, kind, {_json_type(by_name, m["type"]): _item(m)
-                                       for m in info["members"]})
+            return Entity(
+                name, kind, {_json_type(by_name, m["type"]): _item(m) for m in info["members"]}
+            )
         case "object":
-            branches = {str(v["case"]): _item(v) for v in info.get("variants", ())
-                        if not _is_empty(by_name[v["type"]])}
+            branches = {
+                str(v["case"]): _item(v)
+                for v in info.get("variants", ())
+                if not _is_empty(by_name[v["type"]])
+            }
             for member in info["members"]:
                 _known(member["type"], by_name)
-            return Entity(name, kind, {str(m["name"]): _item(m) for m in info["members"]},
-                          tag=info.get("tag"), branches=branches)
+            return Entity(
+                name,
+                kind,
+                {str(m["name"]): _item(m) for m in info["members"]},
+                tag=info.get("tag"),
+                branches=branches,
+            )
     raise KeyError(f"meta-type {kind}")
 
 

@@ -68,8 +68,12 @@ def tokens(path: Path, text: str) -> Iterator[Token]:
             raise QapiError(path, line, "strings are written in 'single quotes' here")
         elif word := _WORD.match(text, pos):
             if word[0] not in ("true", "false"):
-                raise QapiError(path, line, f"unexpected {word[0]}; quote it if it is a name, "
-                                            "numbers and null do not exist here")
+                raise QapiError(
+                    path,
+                    line,
+                    f"unexpected {word[0]}; quote it if it is a name, "
+                    "numbers and null do not exist here",
+                )
             yield Token(WORD, word[0], line)
             pos = word.end()
         else:
@@ -91,14 +95,15 @@ def _string(path: Path, text: str, pos: int, line: int) -> tuple[Token, int]:
             return Token(STRING, "".join(chars), line), pos + 1
         if char == "\\":
             pos += 1
-            if text[pos:pos + 1] != "\\":
+            if text[pos : pos + 1] != "\\":
                 raise QapiError(path, line, r"the only escape in a string is \\")
         elif not " " <= char <= "~":
             raise QapiError(path, line, f"{char!r} in a string; only printable ASCII may be")
         chars.append(char)
         pos += 1
-    raise QapiError(path, line, "string is not closed on its line; add a ' after "
-                                f"'{''.join(chars)[:30]}")
+    raise QapiError(
+        path, line, f"string is not closed on its line; add a ' after '{''.join(chars)[:30]}"
+    )
 
 
 def _doc(path: Path, text: str, pos: int, line: int) -> tuple[Token, int, int]:
@@ -109,8 +114,12 @@ def _doc(path: Path, text: str, pos: int, line: int) -> tuple[Token, int, int]:
     first = line
     end = _line_end(text, pos)
     if text[pos:end].rstrip() != "##":
-        raise QapiError(path, line, "'##' starts a documentation comment and stands alone on "
-                                    "its line; use a single '#' for a plain comment")
+        raise QapiError(
+            path,
+            line,
+            "'##' starts a documentation comment and stands alone on "
+            "its line; use a single '#' for a plain comment",
+        )
     lines: list[str] = []
     while end < len(text):
         pos, line = end + 1, line + 1
@@ -119,9 +128,13 @@ def _doc(path: Path, text: str, pos: int, line: int) -> tuple[Token, int, int]:
         if content == "##":
             return Token(DOC, "\n".join(lines), first), end, line
         if content and not content.startswith("#"):  # QEMU's reader skips empty lines.
-            raise QapiError(path, line, f"this line does not start with '#', but the "
-                                        f"documentation comment of line {first} is still open; "
-                                        "close it with '##'")
+            raise QapiError(
+                path,
+                line,
+                f"this line does not start with '#', but the "
+                f"documentation comment of line {first} is still open; "
+                "close it with '##'",
+            )
         if content not in ("", "#") and not content.startswith("# "):
             raise QapiError(path, line, "documentation comment needs a space after '#'")
         lines.append(content[2:])

@@ -16,8 +16,12 @@ from .parser import Entry, Expression, Flag, Items, Keys, Text, parse
 from .resolve import resolve
 from .schema import Schema
 
-_EXCEPTIONS: Final = ("command-name-exceptions", "command-returns-exceptions",
-                      "member-name-exceptions", "documentation-exceptions")
+_EXCEPTIONS: Final = (
+    "command-name-exceptions",
+    "command-returns-exceptions",
+    "member-name-exceptions",
+    "documentation-exceptions",
+)
 
 
 def load(path: Path | str) -> Schema:
@@ -35,9 +39,11 @@ def load(path: Path | str) -> Schema:
         if definition.name in BUILTINS:
             raise definition.place.error(f"'{definition.name}' is a built-in type")
         if first := definitions.get(definition.name):
-            raise definition.place.error(f"'{definition.name}' is defined already, at "
-                                         f"{first.place}; commands, events and types share one "
-                                         "set of names")
+            raise definition.place.error(
+                f"'{definition.name}' is defined already, at "
+                f"{first.place}; commands, events and types share one "
+                "set of names"
+            )
         definitions[definition.name] = definition
     resolve(definitions, pragmas)
     return Schema(definitions)
@@ -54,7 +60,7 @@ class _Files:
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            line = error.object[:error.start].count(b"\n") + 1
+            line = error.object[: error.start].count(b"\n") + 1
             raise QapiError(path, line, "this is not UTF-8 text") from error
         for expression in parse(path, text):
             items = expression.keys.items
@@ -65,15 +71,19 @@ class _Files:
             if len(items) != 1:
                 raise place.error("'include' and 'pragma' stand alone in their expression")
             if expression.doc and expression.doc.text.startswith("@"):
-                raise QapiError(path, expression.doc.line, "this documents a definition, but "
-                                "an include or pragma follows")
+                raise QapiError(
+                    path,
+                    expression.doc.line,
+                    "this documents a definition, but an include or pragma follows",
+                )
             if "pragma" in items:
                 self._pragma(path, items["pragma"])
             else:
                 yield from self._include(place, items["include"], (*including, path.resolve()))
 
-    def _include(self, place: Place, entry: Entry,
-                 including: tuple[Path, ...]) -> Iterator[Expression]:
+    def _include(
+        self, place: Place, entry: Entry, including: tuple[Path, ...]
+    ) -> Iterator[Expression]:
         if not isinstance(entry.value, Text):
             raise place.error("'include' takes a file name")
         path = place.path.parent / entry.value.value
@@ -103,5 +113,6 @@ class _Files:
                         raise QapiError(path, value.line, f"pragma '{name}' takes names only")
                     names.add(value.value)
             else:
-                raise place.error(f"unknown pragma '{name}'"
-                                  + did_you_mean(name, ("doc-required", *_EXCEPTIONS)))
+                raise place.error(
+                    f"unknown pragma '{name}'" + did_you_mean(name, ("doc-required", *_EXCEPTIONS))
+                )

@@ -10,12 +10,15 @@ from .errors import Problem, did_you_mean
 
 # The wrong kind of value explains more than a misspelt member, and that more than a member
 # that is missing (often the very one that was misspelt).
-_ORDER: Final = ("type", "const", "enum", "minimum", "maximum", "additionalProperties",
-                 "required")
+_ORDER: Final = ("type", "const", "enum", "minimum", "maximum", "additionalProperties", "required")
 _SHOWN_VALUES: Final = 8
 _SHOWN_CHARS: Final = 60
-_ARTICLES: Final = {"integer": "an integer", "object": "an object", "array": "an array",
-                    "null": "null"}
+_ARTICLES: Final = {
+    "integer": "an integer",
+    "object": "an object",
+    "array": "an array",
+    "null": "null",
+}
 
 
 def problems(errors: Iterable[ValidationError]) -> list[Problem]:
@@ -36,23 +39,37 @@ def _problems(error: ValidationError) -> list[Problem]:
     match error.validator:
         case "required":
             # jsonschema reports each missing member apart but does not say which in data.
-            return [Problem(_join(at, name), f"missing; {owner} requires it")
-                    for name in schema["required"] if name not in value]
+            return [
+                Problem(_join(at, name), f"missing; {owner} requires it")
+                for name in schema["required"]
+                if name not in value
+            ]
         case "additionalProperties":
             known = schema["properties"]
-            return [Problem(_join(at, name), f"{owner} has no such member"
-                            + did_you_mean(name, [k for k in known if k not in value]))
-                    for name in value if name not in known]
+            return [
+                Problem(
+                    _join(at, name),
+                    f"{owner} has no such member"
+                    + did_you_mean(name, [k for k in known if k not in value]),
+                )
+                for name in value
+                if name not in known
+            ]
         case "type":
             kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
             wanted = " or ".join(_with_article(kind) for kind in kinds)
-            return [Problem(at, f"{_show(value)} is {_with_article(_kind(value))}, "
-                                f"must be {wanted}")]
+            return [
+                Problem(at, f"{_show(value)} is {_with_article(_kind(value))}, must be {wanted}")
+            ]
         case "enum":
             return [Problem(at, _not_in_enum(value, schema["enum"], owner))]
         case "minimum" | "maximum":
-            return [Problem(at, f"{value} is out of range, must be {schema['minimum']} to "
-                                f"{schema['maximum']}")]
+            return [
+                Problem(
+                    at,
+                    f"{value} is out of range, must be {schema['minimum']} to {schema['maximum']}",
+                )
+            ]
         case "const":
             return [Problem(at, f"{_show(value)} must be {_show(schema['const'])}")]
     return [Problem(at, error.message)]
@@ -77,7 +94,7 @@ def _join(path: str, name: str) -> str:
 
 def _show(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS - 1] + "…"
+    return text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…"
 
 
 def _kind(value: object) -> str:

@@ -40,13 +40,20 @@ def check_definition_name(name: str, kind: str, place: Place, pragmas: Pragmas) 
         if re.search(r"[a-z-]", stem):
             raise place.error(f"event name '{name}' must be CAPITALS_AND_UNDERSCORES")
     elif kind == "command":
-        _check_lower(stem, f"command name '{name}'", place, "command-name-exceptions",
-                     upper=False, underscore=pragmas.excepts("command-name-exceptions", name))
+        _check_lower(
+            stem,
+            f"command name '{name}'",
+            place,
+            "command-name-exceptions",
+            upper=False,
+            underscore=pragmas.excepts("command-name-exceptions", name),
+        )
     elif not _CAMEL_CASE.fullmatch(stem):
         raise place.error(f"{kind} name '{name}' must be CamelCase")
     elif stem.endswith("List"):
-        raise place.error(f"{kind} name '{name}' must not end in 'List': that is how the "
-                          "generator names arrays")
+        raise place.error(
+            f"{kind} name '{name}' must not end in 'List': that is how the generator names arrays"
+        )
 
 
 def check_member_name(name: str, place: Place, *, permissive: bool = False) -> None:
@@ -56,8 +63,14 @@ def check_member_name(name: str, place: Place, *, permissive: bool = False) -> N
     :raise QapiError: the name breaks the rule or is reserved.
     """
     stem = _stem(name, "name", place)
-    _check_lower(stem, f"name '{name}'", place, "member-name-exceptions",
-                 upper=permissive, underscore=permissive)
+    _check_lower(
+        stem,
+        f"name '{name}'",
+        place,
+        "member-name-exceptions",
+        upper=permissive,
+        underscore=permissive,
+    )
     if name == "u" or name.replace("-", "_").startswith("has_"):
         raise place.error(f"name '{name}' is reserved for the code generator")
 
@@ -69,20 +82,31 @@ def check_value_name(name: str, place: Place, *, permissive: bool = False) -> No
     """
     # The digit is hidden behind a letter, so that one rule serves both.
     stem = _stem("d" + name if name[:1].isdigit() else name, "value", place)
-    _check_lower(stem, f"value '{name}'", place, "member-name-exceptions",
-                 upper=permissive, underscore=permissive)
+    _check_lower(
+        stem,
+        f"value '{name}'",
+        place,
+        "member-name-exceptions",
+        upper=permissive,
+        underscore=permissive,
+    )
 
 
 def _stem(name: str, what: str, place: Place) -> str:
     match = _NAME.fullmatch(name)
     if not match or name.startswith("q_"):
-        raise place.error(f"{what} '{name}' is not valid: a letter first, then letters, digits, "
-                          "'-' and '_'; 'q_' is reserved")
+        raise place.error(
+            f"{what} '{name}' is not valid: a letter first, then letters, digits, "
+            "'-' and '_'; 'q_' is reserved"
+        )
     return match[3]
 
 
-def _check_lower(stem: str, what: str, place: Place, pragma: str, *,
-                 upper: bool, underscore: bool) -> None:
+def _check_lower(
+    stem: str, what: str, place: Place, pragma: str, *, upper: bool, underscore: bool
+) -> None:
     if (not upper and re.search(r"[A-Z]", stem)) or (not underscore and "_" in stem):
-        raise place.error(f"{what} must be lower-case with hyphens; where it cannot be, list it "
-                          f"in pragma '{pragma}'")
+        raise place.error(
+            f"{what} must be lower-case with hyphens; where it cannot be, list it "
+            f"in pragma '{pragma}'"
+        )

@@ -111,8 +111,11 @@ class _Parser:
                 raise self._error("a key in 'single quotes'" if items else "a key or '}'")
             key = self._take()
             if key.text in items:
-                raise QapiError(self._path, key.line, f"duplicate key '{key.text}', first seen "
-                                                      f"in line {items[key.text].line}")
+                raise QapiError(
+                    self._path,
+                    key.line,
+                    f"duplicate key '{key.text}', first seen in line {items[key.text].line}",
+                )
             if self._now.kind != ":":
                 raise self._error(f"':' after key '{key.text}'")
             self._take()

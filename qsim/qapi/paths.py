@@ -2,11 +2,8 @@
 """Where the schema that ships with qsim is."""
 
 from pathlib import Path
-from typing import Final
 
-_PACKAGE: Final = Path(__file__).resolve().parent.parent
-# In an installed package; in a source checkout.
-_PLACES: Final = (_PACKAGE / "_data" / "schema", _PACKAGE.parent / "schema")
+from qsim.data import data_path
 
 
 def default_schema_path() -> Path:
@@ -14,7 +11,7 @@ def default_schema_path() -> Path:
 
     :raise FileNotFoundError: neither the package nor a source checkout has it.
     """
-    return _find("block-core.json")
+    return data_path("schema") / "block-core.json"
 
 
 def default_explained_path() -> Path:
@@ -22,12 +19,4 @@ def default_explained_path() -> Path:
 
     :raise FileNotFoundError: neither the package nor a source checkout has them.
     """
-    return _find("explained.yaml")
-
-
-def _find(name: str) -> Path:
-    for place in _PLACES:
-        if (place / name).is_file():
-            return place / name
-    raise FileNotFoundError(f"{name} is in none of {', '.join(map(str, _PLACES))}; is qsim "
-                            "installed completely?")
+    return data_path("schema") / "explained.yaml"

@@ -29,8 +29,13 @@ _Test = Callable[[Any, Any, Json, Mapping[str, Json]], bool]
 
 # Exact classes, so that True is no integer; a subclass is left to jsonschema.
 _CLASSES: Final[dict[str, tuple[type, ...]]] = {
-    "integer": (int,), "number": (int, float), "string": (str,), "boolean": (bool,),
-    "null": (type(None),), "object": (dict,), "array": (list,),
+    "integer": (int,),
+    "number": (int, float),
+    "string": (str,),
+    "boolean": (bool,),
+    "null": (type(None),),
+    "object": (dict,),
+    "array": (list,),
 }
 
 
@@ -49,8 +54,9 @@ def _const(wanted: Any, value: Any, _: Json, _defs: Mapping[str, Json]) -> bool:
 
 
 def _properties(wanted: Any, value: Any, _: Json, defs: Mapping[str, Json]) -> bool:
-    return all(plainly_conforms(wanted[name], item, defs)
-               for name, item in value.items() if name in wanted)
+    return all(
+        plainly_conforms(wanted[name], item, defs) for name, item in value.items() if name in wanted
+    )
 
 
 def _closed(wanted: Any, value: Any, schema: Json, _: Mapping[str, Json]) -> bool:
@@ -65,8 +71,9 @@ def _chosen(condition: Json, value: Any) -> bool:
     """Whether an ``if`` holds, exactly; only of the two forms that wire.py writes."""
     if type(value) not in _CLASSES[condition["type"]]:
         return False
-    return all(value.get(name) == test["const"]
-               for name, test in condition.get("properties", {}).items())
+    return all(
+        value.get(name) == test["const"] for name, test in condition.get("properties", {}).items()
+    )
 
 
 _TESTS: Final[dict[str, _Test]] = {
@@ -80,13 +87,15 @@ _TESTS: Final[dict[str, _Test]] = {
     "properties": _properties,
     "additionalProperties": _closed,
     "items": lambda wanted, value, _s, defs: all(
-        plainly_conforms(wanted, item, defs) for item in value),
+        plainly_conforms(wanted, item, defs) for item in value
+    ),
     "allOf": lambda wanted, value, _s, defs: all(
-        plainly_conforms(part, value, defs) for part in wanted),
+        plainly_conforms(part, value, defs) for part in wanted
+    ),
     "if": lambda _w, _v, _s, _d: True,  # Looked at with its "then".
     "then": _then,
     "$ref": lambda wanted, value, _s, defs: plainly_conforms(
-        defs[wanted.removeprefix("#/$defs/")], value, defs),
-    **{note: lambda _w, _v, _s, _d: True
-       for note in ("$schema", "$defs", "title", "description")},
+        defs[wanted.removeprefix("#/$defs/")], value, defs
+    ),
+    **{note: lambda _w, _v, _s, _d: True for note in ("$schema", "$defs", "title", "description")},
 }

@@ -8,8 +8,13 @@ from .compare import Difference
 from .explained import Explanation, Split
 
 
-def render_differences(result: Split, *, binary: str = "the binary", verbose: bool = False,
-                       unused: Iterable[Explanation] = ()) -> str:
+def render_differences(
+    result: Split,
+    *,
+    binary: str = "the binary",
+    verbose: bool = False,
+    unused: Iterable[Explanation] = (),
+) -> str:
     """Plain text, grouped by command and event; no newline at the end.
 
     :param binary: how to call the binary, as ``QEMU 7.2.19``.
@@ -18,14 +23,18 @@ def render_differences(result: Split, *, binary: str = "the binary", verbose: bo
     """
     count = len(result.unexplained)
     known = f"{len(result.explained)} explained"
-    head = (f"{binary}: {count} unexplained {'difference' if count == 1 else 'differences'}, "
-            f"{known}" if count else f"{binary}: as the schema says ({known})")
+    head = (
+        f"{binary}: {count} unexplained {'difference' if count == 1 else 'differences'}, {known}"
+        if count
+        else f"{binary}: as the schema says ({known})"
+    )
     lines = [head, *_grouped([(d, "") for d in result.unexplained], binary)]
     if verbose and result.explained:
         lines += ["explained:", *_grouped(result.explained, binary)]
     for explanation in unused:
-        lines.append(f"explained.yaml:{explanation.line}: explains nothing, remove it: "
-                     f"{explanation.path}")
+        lines.append(
+            f"explained.yaml:{explanation.line}: explains nothing, remove it: {explanation.path}"
+        )
     return "\n".join(lines)
 
 

@@ -22,7 +22,8 @@ def _is_integer(_: object, value: object) -> bool:
 
 _Validator: Final = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer))
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+)
 
 
 class Schema:
@@ -48,8 +49,11 @@ class Schema:
     @property
     def types(self) -> dict[str, Type]:
         """The enums, structs, unions and alternates by name, in the order they stand."""
-        return {n: d for n, d in self.definitions.items()
-                if isinstance(d, Enum | Struct | Union | Alternate)}
+        return {
+            n: d
+            for n, d in self.definitions.items()
+            if isinstance(d, Enum | Struct | Union | Alternate)
+        }
 
     def json_schema(self, name: str) -> Json:
         """The JSON Schema (draft 2020-12) of a type, a command's arguments or an event.
@@ -76,8 +80,10 @@ class Schema:
         """
         definition = self.definitions[name]
         if not isinstance(definition, Struct | Union):
-            raise TypeError(f"{name} is a {type(definition).__name__.lower()}; only structs and "
-                            "unions have members")
+            raise TypeError(
+                f"{name} is a {type(definition).__name__.lower()}; only structs and "
+                "unions have members"
+            )
         return all_members(self.definitions, definition)
 
     def check_type(self, name: str, value: object) -> None:
@@ -94,8 +100,10 @@ class Schema:
         :raise QapiValueError: unknown command, or the arguments do not conform.
         """
         if not isinstance(self.definitions.get(name), Command):
-            raise QapiValueError(f"command {name}", [
-                Problem("", "the schema has no such command" + did_you_mean(name, self.commands))])
+            raise QapiValueError(
+                f"command {name}",
+                [Problem("", "the schema has no such command" + did_you_mean(name, self.commands))],
+            )
         self._check(name, f"command {name}", {} if arguments is None else arguments)
 
     def check_event(self, message: Mapping[str, object]) -> None:
@@ -107,8 +115,10 @@ class Schema:
         if not isinstance(name, str):
             raise QapiValueError("event", [Problem("event", "missing, or not a string")])
         if not isinstance(self.definitions.get(name), Event):
-            raise QapiValueError(f"event {name}", [
-                Problem("", "the schema has no such event" + did_you_mean(name, self.events))])
+            raise QapiValueError(
+                f"event {name}",
+                [Problem("", "the schema has no such event" + did_you_mean(name, self.events))],
+            )
         self._check(name, f"event {name}", message)
 
     def _check(self, name: str, subject: str, value: Any) -> None:

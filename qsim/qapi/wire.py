@@ -30,8 +30,10 @@ Json = dict[str, Any]
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _BUILTINS: Final[dict[str, Json]] = {
-    **{name: {"type": "integer", "minimum": low, "maximum": high}
-       for name, (low, high) in INTEGERS.items()},
+    **{
+        name: {"type": "integer", "minimum": low, "maximum": high}
+        for name, (low, high) in INTEGERS.items()
+    },
     "str": {"type": "string"},
     "number": {"type": "number"},
     "bool": {"type": "boolean"},
@@ -59,6 +61,7 @@ def arguments_schema(definitions: Mapping[str, Definition], command: Command) ->
 
 def event_schema(definitions: Mapping[str, Definition], event: Event) -> Json:
     """The JSON Schema of a whole event message: ``event``, ``data``, ``timestamp``."""
+
     def message(writer: _Writer) -> Json:
         data = writer.data(event)
         # An event without data has no "data" on the wire, or an empty one.
@@ -66,11 +69,11 @@ def event_schema(definitions: Mapping[str, Definition], event: Event) -> Json:
         return {
             "title": event.name,
             "type": "object",
-            "properties": {"event": {"const": event.name}, "data": data,
-                           "timestamp": _TIMESTAMP},
+            "properties": {"event": {"const": event.name}, "data": data, "timestamp": _TIMESTAMP},
             "required": ["event", *mandatory, "timestamp"],
             "additionalProperties": False,
         }
+
     return _Writer(definitions).document(message)
 
 
@@ -111,8 +114,9 @@ class _Writer:
             return self.ref(TypeRef(definition.data))
         return self._closed(definition.name, definition.data)
 
-    def _closed(self, title: str, members: Mapping[str, Member],
-                fixed: Mapping[str, str] | None = None) -> Json:
+    def _closed(
+        self, title: str, members: Mapping[str, Member], fixed: Mapping[str, str] | None = None
+    ) -> Json:
         """An object of just these members; ``fixed`` ones are discriminators, already chosen."""
         properties = {name: self.ref(member.type) for name, member in members.items()}
         properties |= {name: {"const": value} for name, value in (fixed or {}).items()}
@@ -124,13 +128,19 @@ class _Writer:
             "additionalProperties": False,
         }
 
-    def _object(self, title: str, outer: Mapping[str, Member], definition: Struct | Union,
-                fixed: Mapping[str, str] | None = None) -> Json:
+    def _object(
+        self,
+        title: str,
+        outer: Mapping[str, Member],
+        definition: Struct | Union,
+        fixed: Mapping[str, str] | None = None,
+    ) -> Json:
         """A struct or union; ``outer`` are members it gets from a union it is a branch of."""
         fixed = fixed or {}
         if isinstance(definition, Struct):
-            return self._closed(title, {**outer, **all_members(self._definitions, definition)},
-                                fixed)
+            return self._closed(
+                title, {**outer, **all_members(self._definitions, definition)}, fixed
+            )
         tag = definition.discriminator
         members = {**outer, **all_members(self._definitions, definition)}
         enum = self._definitions[members[tag].type.name]
@@ -147,12 +157,23 @@ class _Writer:
             else:
                 schema = self._closed(name, members, chosen)
             self._defs[name] = schema
-            choices.append({
-                "if": {"type": "object", "required": [tag], "properties": {tag: {"const": value}}},
-                "then": {"$ref": f"#/$defs/{name}"},
-            })
-        return {"title": title, "type": "object", "required": [tag],
-                "properties": {tag: self.ref(members[tag].type)}, "allOf": choices}
+            choices.append(
+                {
+                    "if": {
+                        "type": "object",
+                        "required": [tag],
+                        "properties": {tag: {"const": value}},
+                    },
+                    "then": {"$ref": f"#/$defs/{name}"},
+                }
+            )
+        return {
+            "title": title,
+            "type": "object",
+            "required": [tag],
+            "properties": {tag: self.ref(members[tag].type)},
+            "allOf": choices,
+        }
 
     def _alternate(self, definition: Alternate) -> Json:
         kinds, choices = [], []
@@ -165,14 +186,16 @@ class _Writer:
         return {"title": definition.name, "type": kinds, "allOf": choices}
 
 
-def all_members(definitions: Mapping[str, Definition],
-                definition: Struct | Union) -> dict[str, Member]:
+def all_members(
+    definitions: Mapping[str, Definition], definition: Struct | Union
+) -> dict[str, Member]:
     """The members of a struct with those of its bases first; of a union, the common ones."""
     return dict(_members(definitions, definition))
 
 
-def _members(definitions: Mapping[str, Definition],
-             definition: Struct | Union) -> Iterator[tuple[str, Member]]:
+def _members(
+    definitions: Mapping[str, Definition], definition: Struct | Union
+) -> Iterator[tuple[str, Member]]:
     if isinstance(definition.base, str):
         base = definitions[definition.base]
         assert isinstance(base, Struct)

@@ -41,8 +41,7 @@ def quorum_del_child(bs: QuorumNode, child: BdrvChild) -> None:
     assert child in bs.quorum_children
     if len(bs.quorum_children) <= bs.threshold:
         raise QmpError(
-            "The number of children cannot be lower than the vote threshold "
-            f"{bs.threshold}"
+            f"The number of children cannot be lower than the vote threshold {bs.threshold}"
         )
     assert not bs.is_blkverify
     if child.name == f"children.{bs.next_child_index - 1}":

@@ -76,9 +76,7 @@ class QuorumNode(BlockDriverState):
         nperm = perm & DEFAULT_PERM_PASSTHROUGH
         if self.rewrite_corrupted:
             nperm |= Perm.WRITE
-        nshared = (
-            shared & (Perm.CONSISTENT_READ | Perm.WRITE_UNCHANGED)
-        ) | DEFAULT_PERM_UNCHANGED
+        nshared = (shared & (Perm.CONSISTENT_READ | Perm.WRITE_UNCHANGED)) | DEFAULT_PERM_UNCHANGED
         return nperm, nshared
 
     def recurse_can_replace(self, to_replace: BlockDriverState) -> bool:

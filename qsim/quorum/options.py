@@ -74,9 +74,7 @@ def quorum_open(bs: QuorumNode, options: dict[str, Any], open_child: OpenChild) 
             )
         bs.rewrite_corrupted = opts.get("rewrite-corrupted", False)
         if bs.rewrite_corrupted and bs.is_blkverify:
-            raise QmpError(
-                "rewrite-corrupted=on cannot be used with blkverify=on", -EINVAL
-            )
+            raise QmpError("rewrite-corrupted=on cannot be used with blkverify=on", -EINVAL)
 
     try:
         for i in range(num_children):

@@ -11,7 +11,7 @@ from textwrap import wrap
 
 from qsim.block.events import Event
 from qsim.outcome import Difference, Outcome, StepOutcome
-from qsim.scenario.case import Case, Expectation, Step
+from qsim.scenario.case import Case, Expectation
 from qsim.scenario.content import describe
 
 WIDTH = 100
@@ -27,11 +27,11 @@ def expected_outcome(case: Case, shown: Outcome) -> list[list[str]]:
     stories = []
     for i, step in enumerate(steps):
         seen = shown.steps[i] if i < len(shown.steps) else StepOutcome(str(step))
-        stories.append(_expected_story(step, step.expect, seen))
+        stories.append(_expected_story(step.expect, seen))
     return stories
 
 
-def _expected_story(step: Step, expect: Expectation | None, seen: StepOutcome) -> list[str]:
+def _expected_story(expect: Expectation | None, seen: StepOutcome) -> list[str]:
     if expect is None:
         return seen.story()
     lines = []

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +68,7 @@ class Step:
     verb: str
     offset: int = 0
     bytes: int = 0
-    data: bytes | None = None
+    data: builtins.bytes | None = None
     flags: tuple[str, ...] = ()
     command: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)

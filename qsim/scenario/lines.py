@@ -37,7 +37,7 @@ class Document:
         if isinstance(node, yaml.MappingNode):
             result: dict[Any, Any] = {}
             for key_node, value_node in node.value:
-                key = self._constructor.construct_object(key_node)  # type: ignore[no-untyped-call]
+                key = self._constructor.construct_object(key_node)
                 line = key_node.start_mark.line + 1
                 if not isinstance(key, str):
                     raise ScenarioError(
@@ -50,7 +50,7 @@ class Document:
             return result
         if isinstance(node, yaml.SequenceNode):
             return [self._walk(item, (*path, i)) for i, item in enumerate(node.value)]
-        return self._constructor.construct_object(node)  # type: ignore[no-untyped-call]
+        return self._constructor.construct_object(node)
 
     def line(self, path: Path) -> int:
         """The line of ``path``, or of the nearest part above it that has one."""

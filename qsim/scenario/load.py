@@ -97,9 +97,10 @@ def load_text(name: str, text: str, revisions: Sequence[str]) -> list[Case]:
 
 def _readable(error: jsonschema.ValidationError) -> str:
     if error.validator == "additionalProperties" and isinstance(error.schema, dict):
-        known = ", ".join(sorted(error.schema.get("properties", {})))
-        extra = sorted(set(error.instance) - set(error.schema.get("properties", {})))
-        return f"unknown key {extra[0]!r}; known here: {known}"
+        properties = error.schema.get("properties", {})
+        assert isinstance(error.instance, dict)
+        extra = [key for key in error.instance if key not in properties]
+        return f"unknown key {extra[0]!r}; known here: {', '.join(sorted(properties))}"
     return error.message
 
 

@@ -12,6 +12,7 @@ import asyncio
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from qemu.qmp import ExecuteError, QMPError
 
@@ -89,6 +90,10 @@ class Bench:
             await process.stop()
             raise
         return process
+
+    async def ask(self, command: str) -> Any:
+        """The reply to a command that changes nothing, from a running process."""
+        return await self._slots[0].process.execute(command, {})
 
     async def run(self, case: Case) -> Outcome:
         """Play ``case`` and wait for its late events.
@@ -186,15 +191,18 @@ class Bench:
 
     async def close(self) -> None:
         """Stop all processes and remove everything; safe to call at any time."""
-        await asyncio.gather(
-            *(slot.process.stop() for slot in self._slots), return_exceptions=True
-        )
+        await asyncio.gather(*(_end(slot.process) for slot in self._slots), return_exceptions=True)
         self._slots.clear()
         if self._server is not None:
             await self._server.close()
         if self._workdir is not None:
             self._workdir.close()
             self._workdir = None
+
+
+async def _end(process: QemuProcess) -> None:
+    await process.quit()
+    await process.stop()
 
 
 async def _wait(condition: asyncio.Condition, timeout_s: float | None) -> None:

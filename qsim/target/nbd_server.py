@@ -17,6 +17,7 @@ import termios
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from qsim.block.child import FEATURES, Reply, Request, ScriptedChild
 from qsim.target import nbd_proto as nbd
@@ -122,7 +123,7 @@ class ChildServer:
             await self._server.wait_closed()
             self._server = None
             with suppress(FileNotFoundError):
-                os.unlink(self.path)
+                Path(self.path).unlink()
 
     def add(
         self,

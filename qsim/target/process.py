@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 #: The bound on every single wait for QEMU, in seconds: far beyond what a loaded machine needs.
 PATIENCE_S = 20.0
+#: How long a process may take to end when asked to, in seconds, before it is killed.
+QUIT_S = 5.0
 #: The bound on start-up, in seconds.
 START_S = 30.0
 _PR_SET_PDEATHSIG = 1
@@ -220,6 +223,14 @@ class QemuProcess:
             log.seek(self._stderr_from)
             return log.read().decode("utf-8", "replace").strip()
 
+    async def quit(self) -> None:
+        """Ask the process to end, so that it runs its exit handlers (coverage is written there)."""
+        if self._died is None or not self.alive:
+            return
+        with suppress(QemuDied, QemuHung, QMPError):
+            await self.bounded(self._qmp.execute("quit"), QUIT_S, "quit")
+        await asyncio.wait({self._died}, timeout=QUIT_S)
+
     async def stop(self) -> None:
         """End the process, at once; safe to call in any state."""
         if self._ping is not None:
@@ -235,10 +246,9 @@ class QemuProcess:
         if self._collector is not None:
             self._collector.cancel()
             await asyncio.gather(self._collector, return_exceptions=True)
-        try:
+        # A dead peer is what is wanted here.
+        with suppress(QMPError, OSError, EOFError):
             await self._qmp.disconnect()
-        except (QMPError, OSError, EOFError):
-            pass  # A dead peer is what is wanted here.
         for path in (self.nbd_path, str(self.workdir.path / f"qmp-{self.number}.sock")):
             Path(path).unlink(missing_ok=True)
 

@@ -246,11 +246,11 @@ class QemuRun:
         except ExecuteError as error:
             shown.error = (error.error.error.class_, self.names.back(error.error.error.desc))
             return
-        if command == "blockdev-add" and "node-name" in arguments:
-            if arguments["node-name"] != self.names.real("q"):
-                self.added.append(arguments["node-name"])
+        name = str(arguments.get("node-name"))
+        if command == "blockdev-add" and name != self.names.real("q"):
+            self.added.append(name)
         if command == "blockdev-del":
-            self.added = [name for name in self.added if name != arguments.get("node-name")]
+            self.added = [added for added in self.added if added != name]
 
     async def _guest_request(self, step: Step, shown: StepOutcome) -> None:
         assert self.guest is not None
@@ -275,7 +275,7 @@ class QemuRun:
         :raise QemuHung: when it waits for nothing that is ours.
         """
         while True:
-            await self._settle(task)
+            await self._settle()
             gone = self.stage.complete_next()
             if gone:
                 for held, reply in gone:
@@ -285,7 +285,7 @@ class QemuRun:
                 return
             await self._anything(task, name)
 
-    async def _settle(self, task: asyncio.Future[Any]) -> None:
+    async def _settle(self) -> None:
         """Return when QEMU can do nothing more, and record what it asked."""
         await self.process.ping()
         self.stage.settle()
@@ -339,8 +339,7 @@ class QemuRun:
     def _note_windows(self) -> None:
         for event in self.process.events[self.played.first_event :]:
             if event.name in SCENARIO_EVENTS:
-                self.windows.opened(limiter_key(_event(event, self.names, False)),
-                                    event.received_s)
+                self.windows.opened(limiter_key(_event(event, self.names, False)), event.received_s)
 
 
 def _event(event: WireEvent, names: Names, translate: bool = True) -> Event:

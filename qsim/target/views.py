@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 
-
 def view(command: str, result: Any) -> Any:
     """The reply as far as scenarios compare it; replies without a view come through whole.
 

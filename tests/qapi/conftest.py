@@ -15,10 +15,12 @@ Loader = Callable[..., Schema]
 @pytest.fixture
 def schema_of(tmp_path: Path) -> Loader:
     """Load a schema from text; further files by name, as ``{"b.json": …}``."""
+
     def load_text(text: str, files: dict[str, str] | None = None) -> Schema:
         for name, content in {**(files or {}), "a.json": text}.items():
             (tmp_path / name).write_text(content, encoding="utf-8")
         return load(tmp_path / "a.json")
+
     return load_text
 
 

@@ -133,8 +133,11 @@ def test_include_is_relative_and_once(schema_of: Loader, tmp_path: Path) -> None
     (tmp_path / "sub").mkdir()
     schema = schema_of(
         "{ 'include': 'sub/b.json' } { 'include': 'c.json' } { 'struct': 'Aa', 'data': {} }",
-        {"sub/b.json": "{ 'include': '../c.json' } { 'struct': 'Bb', 'data': { 'c': 'Cc' } }",
-         "c.json": "{ 'struct': 'Cc', 'data': { 'a': 'Aa' } }"})
+        {
+            "sub/b.json": "{ 'include': '../c.json' } { 'struct': 'Bb', 'data': { 'c': 'Cc' } }",
+            "c.json": "{ 'struct': 'Cc', 'data': { 'a': 'Aa' } }",
+        },
+    )
     assert list(schema.types) == ["Cc", "Bb", "Aa"]
 
 

@@ -13,24 +13,27 @@ from qsim.qapi.quick import plainly_conforms
 from .conftest import Loader
 
 
-@pytest.mark.parametrize(("name", "good", "bad"), [
-    ("str", ["", "x"], [1, None, True]),
-    ("bool", [True, False], [0, 1, "true"]),
-    ("null", [None], [0, False, ""]),
-    ("any", [None, 1, "x", [], {}], []),
-    ("number", [1, 1.5, -3], ["1", True]),
-    ("int", [0, 2**63 - 1, -(2**63)], [2**63, 1.0, 1.5, True, "1"]),
-    ("int8", [-128, 127], [-129, 128]),
-    ("int16", [-(2**15), 2**15 - 1], [2**15]),
-    ("int32", [-(2**31), 2**31 - 1], [2**31]),
-    ("int64", [2**63 - 1], [2**63]),
-    ("uint8", [0, 255], [-1, 256]),
-    ("uint16", [0, 2**16 - 1], [2**16]),
-    ("uint32", [0, 2**32 - 1], [-1, 2**32]),
-    ("uint64", [0, 2**64 - 1], [-1, 2**64]),
-    ("size", [0, 2**64 - 1], [-1, 2**64]),
-    ("[uint8]", [[], [1, 2]], [1, [256], ["1"]]),
-])
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("str", ["", "x"], [1, None, True]),
+        ("bool", [True, False], [0, 1, "true"]),
+        ("null", [None], [0, False, ""]),
+        ("any", [None, 1, "x", [], {}], []),
+        ("number", [1, 1.5, -3], ["1", True]),
+        ("int", [0, 2**63 - 1, -(2**63)], [2**63, 1.0, 1.5, True, "1"]),
+        ("int8", [-128, 127], [-129, 128]),
+        ("int16", [-(2**15), 2**15 - 1], [2**15]),
+        ("int32", [-(2**31), 2**31 - 1], [2**31]),
+        ("int64", [2**63 - 1], [2**63]),
+        ("uint8", [0, 255], [-1, 256]),
+        ("uint16", [0, 2**16 - 1], [2**16]),
+        ("uint32", [0, 2**32 - 1], [-1, 2**32]),
+        ("uint64", [0, 2**64 - 1], [-1, 2**64]),
+        ("size", [0, 2**64 - 1], [-1, 2**64]),
+        ("[uint8]", [[], [1, 2]], [1, [256], ["1"]]),
+    ],
+)
 def test_built_in_types(name: str, good: list[Any], bad: list[Any]) -> None:
     schema = Schema({})
     for value in good:
@@ -66,45 +69,67 @@ def trees(schema_of: Loader) -> Schema:
     return schema_of(TYPES)
 
 
-@pytest.mark.parametrize("value", [
-    LEAF,
-    {"kind": "leaf", "value": 255, "name": "l", "note": "n"},
-    {"kind": "bare"},
-    {"kind": "node", "fork": "many"},
-    {"kind": "node", "fork": "two", "left": LEAF, "right": "ref"},
-    {"kind": "node", "fork": "two", "left": LEAF, "right": LEAF, "note": "n"},
-    {"kind": "node", "fork": "two", "left": {"kind": "bare"}, "right": 7},
-])
+@pytest.mark.parametrize(
+    "value",
+    [
+        LEAF,
+        {"kind": "leaf", "value": 255, "name": "l", "note": "n"},
+        {"kind": "bare"},
+        {"kind": "node", "fork": "many"},
+        {"kind": "node", "fork": "two", "left": LEAF, "right": "ref"},
+        {"kind": "node", "fork": "two", "left": LEAF, "right": LEAF, "note": "n"},
+        {"kind": "node", "fork": "two", "left": {"kind": "bare"}, "right": 7},
+    ],
+)
 def test_union_takes(trees: Schema, value: Any) -> None:
     trees.check_command("plant", value)
     Draft202012Validator(trees.json_schema("plant")).validate(value)
 
 
-@pytest.mark.parametrize(("value", "message"), [
-    ({}, "kind: missing; Tree requires it"),
-    ({"kind": "laef"}, "kind: 'laef' is not a value of Kind (leaf, node, bare); "
-                       "did you mean 'leaf'?"),
-    ({"kind": 1}, "kind: 1 is not a value of Kind (leaf, node, bare)"),
-    ({"kind": "leaf"}, "value: missing; Tree(kind=leaf) requires it"),
-    ({"kind": "leaf", "valeu": 1},
-     "valeu: Tree(kind=leaf) has no such member; did you mean 'value'?"),
-    ({"kind": "bare", "value": 1}, "value: Tree(kind=bare) has no such member"),
-    ({"kind": "leaf", "value": 256}, "value: 256 is out of range, must be 0 to 255"),
-    ({"kind": "leaf", "value": "1"}, "value: '1' is a string, must be an integer"),
-    ({"kind": "leaf", "value": 1.0},
-     "value: 1.0 is a floating-point number, must be an integer"),
-    ({"kind": "leaf", "value": True}, "value: True is a boolean, must be an integer"),
-    ({"kind": "node", "fork": "tow"},
-     "fork: 'tow' is not a value of Fork (two, many); did you mean 'two'?"),
-    ({"kind": "node", "fork": "two", "left": LEAF},
-     "right: missing; Tree(kind=node)(fork=two) requires it"),
-    ({"kind": "node", "fork": "two", "left": {"kind": "leaf", "value": None}, "right": "x"},
-     "left.value: None is null, must be an integer"),
-    ({"kind": "node", "fork": "two", "left": LEAF, "right": []},
-     "right: [] is an array, must be an object or a string or an integer"),
-    ({"kind": "node", "fork": "two", "left": LEAF, "right": {"kind": "bare", "x": 1}},
-     "right.x: Tree(kind=bare) has no such member"),
-])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({}, "kind: missing; Tree requires it"),
+        (
+            {"kind": "laef"},
+            "kind: 'laef' is not a value of Kind (leaf, node, bare); did you mean 'leaf'?",
+        ),
+        ({"kind": 1}, "kind: 1 is not a value of Kind (leaf, node, bare)"),
+        ({"kind": "leaf"}, "value: missing; Tree(kind=leaf) requires it"),
+        (
+            {"kind": "leaf", "valeu": 1},
+            "valeu: Tree(kind=leaf) has no such member; did you mean 'value'?",
+        ),
+        ({"kind": "bare", "value": 1}, "value: Tree(kind=bare) has no such member"),
+        ({"kind": "leaf", "value": 256}, "value: 256 is out of range, must be 0 to 255"),
+        ({"kind": "leaf", "value": "1"}, "value: '1' is a string, must be an integer"),
+        (
+            {"kind": "leaf", "value": 1.0},
+            "value: 1.0 is a floating-point number, must be an integer",
+        ),
+        ({"kind": "leaf", "value": True}, "value: True is a boolean, must be an integer"),
+        (
+            {"kind": "node", "fork": "tow"},
+            "fork: 'tow' is not a value of Fork (two, many); did you mean 'two'?",
+        ),
+        (
+            {"kind": "node", "fork": "two", "left": LEAF},
+            "right: missing; Tree(kind=node)(fork=two) requires it",
+        ),
+        (
+            {"kind": "node", "fork": "two", "left": {"kind": "leaf", "value": None}, "right": "x"},
+            "left.value: None is null, must be an integer",
+        ),
+        (
+            {"kind": "node", "fork": "two", "left": LEAF, "right": []},
+            "right: [] is an array, must be an object or a string or an integer",
+        ),
+        (
+            {"kind": "node", "fork": "two", "left": LEAF, "right": {"kind": "bare", "x": 1}},
+            "right.x: Tree(kind=bare) has no such member",
+        ),
+    ],
+)
 def test_union_refuses(trees: Schema, value: Any, message: str) -> None:
     with pytest.raises(QapiValueError) as caught:
         trees.check_command("plant", value)
@@ -156,8 +181,14 @@ def event(name: str, **data: Any) -> dict[str, Any]:
 
 
 def test_events(trees: Schema) -> None:
-    for message in (event("GROWN", by=1), event("SHED"), event("SHED", leaves=2), event("DEAD"),
-                    {**event("DEAD"), "data": {}}, event("MOVED", value=3)):
+    for message in (
+        event("GROWN", by=1),
+        event("SHED"),
+        event("SHED", leaves=2),
+        event("DEAD"),
+        {**event("DEAD"), "data": {}},
+        event("MOVED", value=3),
+    ):
         trees.check_event(message)
     for message, problem in [
         (event("GROWN"), "data: missing; GROWN requires it"),
@@ -193,8 +224,9 @@ def replaced(value: Any, chance: random.Random) -> Any:
     if isinstance(value, list):
         return [replaced(item, chance) for item in value]
     if isinstance(value, dict):
-        return {key: replaced(item, chance) for key, item in value.items()
-                if chance.random() > 0.04}
+        return {
+            key: replaced(item, chance) for key, item in value.items() if chance.random() > 0.04
+        }
     return value
 
 
@@ -205,11 +237,20 @@ def test_the_short_way_agrees_with_jsonschema(shipped: Schema) -> None:
     chance = random.Random(1)
     seen = {True: 0, False: 0}
     for _ in range(150):
-        value = replaced({
-            "driver": "quorum", "node-name": "q", "vote-threshold": 2, "read-pattern": "fifo",
-            "children": ["a", {"driver": "raw", "file": {"driver": "null-co", "size": 1}},
-                         {"driver": "nbd", "server": {"type": "unix", "path": "/p"}}],
-        }, chance)
+        value = replaced(
+            {
+                "driver": "quorum",
+                "node-name": "q",
+                "vote-threshold": 2,
+                "read-pattern": "fifo",
+                "children": [
+                    "a",
+                    {"driver": "raw", "file": {"driver": "null-co", "size": 1}},
+                    {"driver": "nbd", "server": {"type": "unix", "path": "/p"}},
+                ],
+            },
+            chance,
+        )
         plain = plainly_conforms(document, value, document["$defs"])
         # 1.0 is an integer to plain JSON Schema, and not to QMP.
         assert plain == validator.is_valid(value) or (not plain and "1.0" in repr(value))

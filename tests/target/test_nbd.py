@@ -184,7 +184,7 @@ def test_replies_go_out_in_the_order_of_the_schedule(tmp_path: Path) -> None:
             for at in (2, 0, 1):
                 h.held[at].answer(h.child.complete(h.held[at].request))
                 await drained(h.held[at].connection, BOUND_S)
-            await asyncio.gather(*futures)
+            await settle(lambda: len(done) == 3)
             assert done == [2, 0, 1]
 
     asyncio.run(run())

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: ``qsim run``, ``compare``, ``list``, ``schema``.
+
+Exit status: 0 all is as it should be; 1 there are differences; 2 the command line, a scenario or
+the schema is wrong; 3 the binary cannot be used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from qsim import __version__
+from qsim.data import data_path
+from qsim.outcome import Outcome, against_fixture, between
+from qsim.qapi import (
+    QapiError,
+    compare,
+    default_explained_path,
+    default_schema_path,
+    load,
+    read_explained,
+    render_differences,
+    split,
+)
+from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, revision
+from qsim.report.terminal import render, render_outcome, rerun_command
+from qsim.scenario import Case, ScenarioError, load_paths
+from qsim.target.background import BackgroundBench
+from qsim.target.bench import Bench
+from qsim.target.error import TargetError
+from qsim.target.model import run_model
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+REVISION_NAMES = [one.name for one in REVISIONS]
+
+
+def _reports(command: Callable[P, T]) -> Callable[P, T]:
+    """Errors a user can mend become one line and an exit status."""
+
+    @wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except (ScenarioError, QapiError) as error:
+            click.echo(f"qsim: {error}", err=True)
+            sys.exit(2)
+        except TargetError as error:
+            click.echo(f"qsim: {error}", err=True)
+            sys.exit(3)
+
+    return wrapper
+
+
+def _cases(selectors: Sequence[str]) -> list[Case]:
+    """The cases that ``FILE``, ``FILE::NAME`` or ``FAMILY/NAME`` stand for; all for none.
+
+    :raise click.UsageError: for one that stands for nothing.
+    """
+    if not selectors:
+        return load_paths([data_path("fixtures")], REVISION_NAMES)
+    found: list[Case] = []
+    for selector in selectors:
+        place, _, name = selector.partition("::")
+        if Path(place).exists():
+            cases = load_paths([Path(place)], REVISION_NAMES)
+            chosen = [case for case in cases if name in ("", case.name)]
+        else:
+            cases = load_paths([data_path("fixtures")], REVISION_NAMES)
+            chosen = [case for case in cases if selector in (case.id, case.family)]
+        if not chosen:
+            raise click.UsageError(
+                f"{selector!r} is no file, no FILE::NAME and no case; see 'qsim list'"
+            )
+        found += chosen
+    return found
+
+
+_revision_option = click.option(
+    "--revision",
+    "revision_name",
+    type=click.Choice(REVISION_NAMES),
+    help=f"The driver's revision. Default: by the binary's version, else {DEFAULT}.",
+)
+_qemu_option = click.option("--qemu", metavar="PATH", help="The qemu-system binary.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="qsim")
+def main() -> None:
+    """Run scenarios of QEMU's quorum driver on a model and on real binaries.
+
+    \b
+    Examples:
+      qsim list
+      qsim run fifo/second-child-answers
+      qsim run fixtures/fifo.yaml --qemu /usr/bin/qemu-system-x86_64
+      qsim compare 'fixtures/fifo.yaml::second child answers' --qemu ./qemu-system-x86_64
+      qsim schema compare --qemu /usr/bin/qemu-system-x86_64
+    """
+
+
+@main.command("list")
+@click.argument("selectors", nargs=-1, metavar="[CASE|FILE]...")
+@_reports
+def list_cases(selectors: tuple[str, ...]) -> None:
+    """Name the cases there are, and where each stands."""
+    for case in _cases(selectors):
+        click.echo(f"{case.id:<60} {case.file}:{case.line}")
+
+
+@main.command()
+@click.argument("selectors", nargs=-1, required=True, metavar="CASE|FILE...")
+@_revision_option
+@_qemu_option
+@_reports
+def run(selectors: tuple[str, ...], revision_name: str | None, qemu: str | None) -> None:
+    """Run cases and tell what happened: on the model, or on a binary with --qemu."""
+    cases = _cases(selectors)
+    if qemu is None:
+        wanted = revision(revision_name or DEFAULT)
+        outcomes = [run_model(case, wanted) for case in cases]
+    else:
+        outcomes = _on_binary(qemu, cases)[1]
+    trouble = False
+    for case, outcome in zip(cases, outcomes, strict=True):
+        click.echo(f"{case.id} ({case.file}:{case.line})")
+        click.echo(render_outcome(outcome))
+        trouble = trouble or bool(outcome.trouble)
+    sys.exit(1 if trouble else 0)
+
+
+@main.command("compare")
+@click.argument("selectors", nargs=-1, metavar="[CASE|FILE]...")
+@_revision_option
+@_qemu_option
+@_reports
+def compare_cases(selectors: tuple[str, ...], revision_name: str | None, qemu: str | None) -> None:
+    """Compare fixture, model and (with --qemu) binary; show where they part."""
+    cases = _cases(selectors)
+    version, real = _on_binary(qemu, cases) if qemu else ("", [None] * len(cases))
+    wanted = _wanted(revision_name, version)
+    differing = 0
+    for case, outcome in zip(cases, real, strict=True):
+        texts = _compare(case, run_model(case, wanted), outcome, qemu)
+        differing += bool(texts)
+        for text in texts:
+            click.echo(f"{text}\n")
+    witnesses = f"fixture, model {wanted.name}" + (f", QEMU {version}" if qemu else "")
+    click.echo(f"{len(cases)} cases, {differing} differ ({witnesses})")
+    sys.exit(1 if differing else 0)
+
+
+def _compare(case: Case, model: Outcome, real: Outcome | None, qemu: str | None) -> list[str]:
+    again = rerun_command(case, qemu)
+    texts = []
+    for left, right in ((None, model), (None, real), (model, real)):
+        if right is None:
+            continue
+        found = against_fixture(case, right) if left is None else between(left, right)
+        if found:
+            texts.append(render(case, left, right, found, again))
+    return texts
+
+
+def _wanted(name: str | None, version: str) -> Revision:
+    if name:
+        return revision(name)
+    return nearest(version) if version else revision(DEFAULT)
+
+
+def _on_binary(qemu: str, cases: Sequence[Case]) -> tuple[str, list[Any]]:
+    """The binary's version, and the outcome of each case on it."""
+    bench = BackgroundBench(qemu)
+    try:
+        futures = [bench.submit(case) for case in cases]
+        return bench.version, [future.result() for future in futures]
+    finally:
+        bench.close()
+
+
+@main.group()
+def schema() -> None:
+    """The QAPI schema of what the driver and the scenarios touch."""
+
+
+@schema.command("check")
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+@_reports
+def schema_check(path: Path | None) -> None:
+    """Read a schema file and say what is wrong in it."""
+    loaded = load(path or default_schema_path())
+    click.echo(f"{path or default_schema_path()}: {len(loaded.definitions)} definitions")
+
+
+@schema.command("compare")
+@click.option("--qemu", metavar="PATH", required=True, help="The qemu-system binary.")
+@click.option("--schema", "path", type=click.Path(path_type=Path), help="Another schema file.")
+@click.option("--verbose", "-v", is_flag=True, help="Show explained differences too.")
+@_reports
+def schema_compare(qemu: str, path: Path | None, verbose: bool) -> None:
+    """Compare the schema with a binary's query-qmp-schema; 1 if anything is unexplained."""
+    ours = load(path or default_schema_path())
+    explanations = read_explained(default_explained_path())
+    version, theirs = asyncio.run(_introspect(qemu))
+    result = split(compare(ours, theirs), explanations)
+    click.echo(render_differences(result, binary=f"QEMU {version}", verbose=verbose))
+    sys.exit(1 if result.unexplained else 0)
+
+
+async def _introspect(qemu: str) -> tuple[str, Any]:
+    bench = Bench(qemu, jobs=1)
+    try:
+        await bench.start()
+        return bench.version, await bench.ask("query-qmp-schema")
+    finally:
+        await bench.close()
