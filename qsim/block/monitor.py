@@ -25,7 +25,7 @@ from qsim.block.node import (
     bdrv_root_detach,
     bdrv_unref_child,
 )
-from qsim.block.options import qdict_extract_subqdict, qdict_flatten
+from qsim.block.options import parse_drive, qdict_extract_subqdict, qdict_flatten
 
 #: Runs a coroutine to its end while children are answered.
 RunUntilDone = Callable[[Coroutine], None]
@@ -107,6 +107,18 @@ class Monitor:
         self.open_node(flat).monitor_owned = True
         return {}
 
+    def drive_add(self, text: str) -> str:
+        """drive_new() of a ``-drive`` string; the name of the node.
+
+        :raise QmpError: with the text QEMU prints before it exits.
+        """
+        options: dict[str, Any] = dict(parse_drive(text))
+        device = options.pop("id", "none0")
+        options.pop("if", None)
+        bs = self.open_node(options)
+        bs.device_name = device
+        return bs.node_name
+
     def open_node(self, options: dict[str, Any]) -> BlockDriverState:
         """bdrv_open_inherit() of a node with flattened ``options``.
 
@@ -120,12 +132,13 @@ class Monitor:
             name = f"#block{self._anonymous:03d}"
         elif name in self.nodes:
             raise QmpError(f"Duplicate nodes with node-name='{name}'")
-        driver = self.drivers[generic["driver"]]
+        # Without a driver it is an image file whose format is probed.
+        driver = self.drivers[generic.get("driver", "qcow2")]
         bs = driver.open(self, name, options)
         bs.read_only = bs.read_only or generic.get("read-only") in (True, "on")
         bs.unmap = generic.get("discard") in ("unmap", "on")
         bs.detect_zeroes = generic.get("detect-zeroes", "off")
-        self.nodes[name] = bs
+        self.nodes[bs.node_name] = bs
         try:
             bs.refresh_total_sectors()
             for key in options:

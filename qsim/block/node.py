@@ -91,6 +91,7 @@ class BlockDriverState:
         self.supported_zero_flags = Req.NONE
         self.quiesce_counter = 0
         self.monitor_owned = False
+        self.device_name = ""
 
     # The driver's callbacks.
 

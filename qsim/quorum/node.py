@@ -29,7 +29,6 @@ class QuorumNode(BlockDriverState):
         self.is_blkverify = False
         self.rewrite_corrupted = False
         self.read_pattern = "quorum"
-        self.device_name = ""
 
     @property
     def reference(self) -> str:

@@ -35,7 +35,7 @@ def _expected_story(expect: Expectation | None, seen: StepOutcome) -> list[str]:
     if expect is None:
         return seen.story()
     lines = []
-    for requests in expect.requests:
+    for requests in expect.requests or ():
         lines += [f"asks {request}" for request in requests]
     if expect.ret is not None:
         lines.append(f"ret {expect.ret}")

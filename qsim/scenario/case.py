@@ -46,14 +46,15 @@ class ChildSpec:
 class Expectation:
     """What a step must show.  ``line`` is where it is written.
 
-    ``requests`` are the rounds; ``error`` is (class, desc) of a QMP command that must fail.
+    ``requests`` are the rounds, None where nobody can see them (image files); ``error`` is
+    (class, desc) of a QMP command that must fail.
     """
 
     line: int
     ret: str | None = None
     data: bytes | None = None
     extent: tuple[str, int] | None = None
-    requests: tuple[tuple[Request, ...], ...] = ()
+    requests: tuple[tuple[Request, ...], ...] | None = ()
     events: tuple[Event, ...] = ()
     returns: Any = None
     error: tuple[str, str] | None = None

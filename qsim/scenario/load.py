@@ -130,6 +130,11 @@ class _Loader:
     def case(self) -> Case:
         raw = self.raw
         images = self._children(raw.get("images", {}), "images")
+        if bool(images) != ("drive" in raw):
+            raise self.fail((), "images and drive belong together: give both or neither")
+        for name, image in images.items():
+            if [fault for fault in image.faults if (fault.op, fault.errno) != ("read", 5)]:
+                raise self.fail(("images", name), "an image file can only fail with: read EIO")
         self.children = images or self._children(raw.get("children", 3), "children")
         options = self._options()
         for i, step in enumerate(raw.get("steps", [])):
@@ -146,7 +151,7 @@ class _Loader:
             file=self.document.name,
             line=self.document.line(self.at),
             source=raw.get("source", self.family["source"]),
-            children={} if images else self.children,
+            children=self.children,
             images=images,
             options=options,
             drive=raw.get("drive"),
@@ -299,7 +304,11 @@ class _Loader:
                     else None
                 ),
                 extent=parse_extent(raw["extent"]) if "extent" in raw else None,
-                requests=self._requests(raw.get("requests", []), verb, offset, bytes_, step),
+                requests=(
+                    None
+                    if self.raw.get("images")
+                    else self._requests(raw.get("requests", []), verb, offset, bytes_, step)
+                ),
                 events=tuple(parse_event(text) for text in raw.get("events", [])),
                 returns=raw.get("return", {}),
                 error=(error["class"], error["desc"]) if error else None,

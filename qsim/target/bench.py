@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from qemu.qmp import ExecuteError, QMPError
 
 from qsim.outcome import Outcome
 from qsim.scenario.case import Case
+from qsim.target.drive import run_drive
 from qsim.target.error import NotUsable, QemuDied, QemuHung
+from qsim.target.images import find_qemu_img
 from qsim.target.limiter import Windows
 from qsim.target.nbd_server import ChildServer
 from qsim.target.process import QemuProcess
@@ -56,6 +59,7 @@ class Bench:
         self._server: ChildServer | None = None
         self._slots: list[_Slot] = []
         self._freed = asyncio.Condition()
+        self._starts = asyncio.Semaphore(2)
         self._serial = 0
         self._number = 0
 
@@ -64,7 +68,7 @@ class Bench:
 
         :raise TargetError: when it cannot; the message is one line for the user.
         """
-        check_executable(self.binary)
+        self.binary = check_executable(self.binary)
         self._workdir = WorkDir()
         self._server = ChildServer(str(self._workdir.path / "children.sock"))
         await self._server.start()
@@ -78,7 +82,7 @@ class Bench:
 
     async def _launch(self) -> QemuProcess:
         assert self._workdir is not None
-        process = QemuProcess(self.binary, self._workdir, self._number, [])
+        process = QemuProcess(self.binary, self._workdir, self._number)
         self._number += 1
         try:
             await process.start()
@@ -100,6 +104,8 @@ class Bench:
 
         :raise NotUsable: when no process can be started any more.
         """
+        if case.drive is not None:
+            return await self._run_drive(case)
         for _ in range(RETRIES):
             outcome = await self._run_once(case)
             if outcome is not None:
@@ -108,6 +114,24 @@ class Bench:
             f"QEMU {self.version}",
             trouble=["no undisturbed run: the clock jumped or QEMU died under another case"],
         )
+
+    async def _run_drive(self, case: Case) -> Outcome:
+        """A case on a process of its own; few at a time, as each is a start of QEMU."""
+        assert self._server is not None
+        async with self._starts:
+            number = self._number
+            self._number += 1
+            folder = self._dir.path / f"drive-{number}"
+            folder.mkdir(mode=0o700)
+            process = QemuProcess(
+                self.binary, self._dir, number, ["-drive", str(case.drive)], folder
+            )
+            outcome, played = await run_drive(
+                case, process, self._server, find_qemu_img(self.binary), folder
+            )
+            shutil.rmtree(folder)
+        attribute(played, process.events)
+        return outcome
 
     async def _run_once(self, case: Case) -> Outcome | None:
         """One try; None when it was disturbed by something that is not this case's doing."""
@@ -164,7 +188,7 @@ class Bench:
                     break
                 else:
                     if len(self._slots) < self.jobs:
-                        slot = _Slot(QemuProcess(self.binary, self._dir, -1, []), busy=True)
+                        slot = _Slot(QemuProcess(self.binary, self._dir, -1), busy=True)
                         self._slots.append(slot)
                     else:
                         await _wait(self._freed, wait_s)
@@ -234,15 +258,19 @@ def _means_exit(case: Case) -> bool:
     return any(step.expect and step.expect.exit for step in case.steps)
 
 
-def check_executable(binary: str) -> None:
-    """:raise NotUsable: when there is nothing at ``binary`` that could be started."""
-    path = Path(binary)
+def check_executable(binary: str) -> str:
+    """The absolute path of ``binary``, which may be a name on PATH.
+
+    :raise NotUsable: when there is nothing that could be started.
+    """
+    path = Path(binary if "/" in binary else shutil.which(binary) or binary).absolute()
     if path.is_dir():
         raise NotUsable(f"{binary} is a folder; name the qemu-system binary in it")
     if not path.exists():
         raise NotUsable(f"{binary} does not exist; install qemu-system-x86 or name another path")
     if not os.access(path, os.X_OK):
         raise NotUsable(f"{binary} is not executable")
+    return str(path)
 
 
 async def _check_quorum(binary: str, process: QemuProcess) -> None:

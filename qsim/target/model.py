@@ -23,6 +23,7 @@ from qsim.quorum.options import quorum_open
 from qsim.quorum.revisions import Revision
 from qsim.scenario.case import IO_VERBS, Case, Step
 from qsim.target.views import view
+from qsim.target.wire import event_problem, refuse, with_servers
 
 
 class Hang(Exception):
@@ -50,6 +51,20 @@ class _NbdDriver(_Leaf):
         node = NbdNode(self.world, node_name, child, self.stage)
         node.options = {"export": child.name}
         return node
+
+
+class _ImageDriver(_Leaf):
+    """An image file as a drive opens it: the format is probed, the child stands for both."""
+
+    def __init__(self, world: World, stage: Stage[Pending]) -> None:
+        self.world = world
+        self.stage = stage
+
+    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> NbdNode:
+        filename = options.pop("file.filename")
+        if filename not in self.stage.children:
+            raise QmpError(f"Could not open '{filename}': No such file or directory")
+        return NbdNode(self.world, filename, self.stage.children[filename], self.stage)
 
 
 class _BlkdebugDriver(_Leaf):
@@ -98,6 +113,7 @@ class _Run:
             {
                 "nbd": _NbdDriver(self.world, self.stage),
                 "blkdebug": _BlkdebugDriver(self.world),
+                "qcow2": _ImageDriver(self.world, self.stage),
                 "quorum": _QuorumDriver(self.world, revision),
             },
             self.run_until_done,
@@ -124,6 +140,8 @@ class _Run:
     def play(self) -> Outcome:
         steps = [self.case.opening, *self.case.steps]
         for name, spec in self.case.children.items():
+            if name in self.case.images:
+                continue
             self.monitor.blockdev_add(
                 driver="nbd", node_name=name, export=name, **_python(spec.node)
             )
@@ -133,7 +151,10 @@ class _Run:
             if not self._step(step, shown):
                 break
         self.outcome.contents = {
-            name: bytes(child.contents) for name, child in self.stage.children.items()
+            name: bytes(child.contents)
+            for name, child in self.stage.children.items()
+            # An image file that was damaged to fail cannot be read back.
+            if not (name in self.case.images and child.faults)
         }
         self.outcome.trouble += [str(one) for one in self.world.ledger.violations]
         if not any(shown.exit for shown in self.outcome.steps):
@@ -152,6 +173,7 @@ class _Run:
         try:
             self._do(step, shown)
         except QmpError as error:
+            shown.returns = None
             shown.error = (error.klass, error.desc)
             going = step.verb != "open"
         except ProcessExit as end:
@@ -164,6 +186,7 @@ class _Run:
             children[name].faults = before[name]
         shown.beats = self.stage.end()
         shown.events = self.world.events[first_event:]
+        self.outcome.trouble += filter(None, map(event_problem, shown.events))
         if self.stage.impossible:
             self.outcome.trouble.append(
                 f"{shown.label}: impossible schedule: {', '.join(self.stage.impossible)} "
@@ -174,9 +197,13 @@ class _Run:
 
     def _do(self, step: Step, shown: StepOutcome) -> None:
         if step.verb == "open":
-            assert self.case.options is not None
-            shown.returns = self.monitor.blockdev_add(**_python(self.case.options))
             top = "q"
+            if self.case.drive is not None:
+                top = self.monitor.drive_add(self.case.drive)
+                shown.returns = {}
+            else:
+                assert self.case.options is not None
+                shown.returns = self._execute("blockdev-add", self.case.options)
             if self.case.above is not None:
                 top = "top"
                 self.monitor.blockdev_add(
@@ -190,8 +217,7 @@ class _Run:
                 self.stage.children[name].contents[:] = content.data
                 self.stage.children[name].holes = list(content.holes)
         elif step.verb == "qmp":
-            result = self.monitor.execute(step.command, step.arguments)
-            shown.returns = view(step.command, result)
+            shown.returns = view(step.command, self._execute(step.command, step.arguments))
         else:
             assert step.verb in IO_VERBS
             reply = self._guest(step)
@@ -199,6 +225,15 @@ class _Run:
             if step.verb == "read" and not reply.errno:
                 shown.data = reply.data
             shown.extent = reply.extent
+
+    def _execute(self, command: str, arguments: dict[str, Any]) -> Any:
+        """A QMP command, after the visitor has seen its arguments.
+
+        :raise QmpError: of the visitor or of the command.
+        """
+        arguments = with_servers(arguments, "children.sock")
+        refuse(command, arguments)
+        return self.monitor.execute(command, arguments)
 
     def _guest(self, step: Step) -> GuestReply:
         assert self.export is not None

@@ -7,9 +7,10 @@ import asyncio
 import ctypes
 import errno
 import os
+import shutil
 import signal
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,13 +64,23 @@ class QemuProcess:
     """A running QEMU, its QMP connection, its NBD export server and a connection to ping it by.
 
     :param number: of the process in this session, for the names of its files.
+    :param extra: further arguments.
+    :param folder: its working directory, else that of the sockets.
     """
 
-    def __init__(self, binary: str, workdir: WorkDir, number: int, extra: list[str]) -> None:
+    def __init__(
+        self,
+        binary: str,
+        workdir: WorkDir,
+        number: int,
+        extra: Sequence[str] = (),
+        folder: Path | None = None,
+    ) -> None:
         self.binary = binary
         self.workdir = workdir
         self.number = number
         self.extra = extra
+        self.folder = folder or workdir.path
         self.version = ""
         self.events: list[WireEvent] = []
         self.nbd_path = str(workdir.path / f"exp-{number}.sock")
@@ -84,37 +95,12 @@ class QemuProcess:
         self.changed = asyncio.Event()
 
     async def start(self) -> None:
-        """Start QEMU and wait until it can be used.
+        """Start QEMU and wait until it speaks QMP.
 
         :raise NotUsable: when it cannot be started, dies, or says nothing.
         """
-        qmp_path = str(self.workdir.path / f"qmp-{self.number}.sock")
-        arguments = [
-            *("-M", "none", "-nodefaults", "-display", "none"),
-            *("-chardev", f"socket,id=qmp,path={qmp_path}"),
-            *("-mon", "chardev=qmp,mode=control"),
-            *self.extra,
-        ]
-        self._qmp.register_listener(self._listener)
-        await self._qmp.start_server(qmp_path)
         try:
-            with self._stderr_path.open("wb") as log:
-                self._process = await asyncio.create_subprocess_exec(
-                    self.binary,
-                    *arguments,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    preexec_fn=_die_with_parent,
-                    cwd=self.workdir.path,
-                )
-        except OSError as error:
-            raise NotUsable(_cannot_start(self.binary, error)) from error
-        self.workdir.started(self._process.pid)
-        self._died = asyncio.create_task(self._process.wait())
-        try:
-            await self.bounded(self._qmp.accept(), START_S, "its QMP connection")
+            await self.start_or_die()
         except QemuDied as death:
             raise NotUsable(
                 f"{self.binary} ended with status {death.status} before it spoke QMP: "
@@ -125,8 +111,43 @@ class QemuProcess:
                 f"{self.binary} does not speak QMP within {START_S:.0f} s: {error}; is it a "
                 "qemu-system binary?"
             ) from error
+
+    async def start_or_die(self) -> None:
+        """Start QEMU, where an end of the process is an answer too.
+
+        :raise NotUsable: when it cannot be started at all.
+        :raise QemuDied: when it ends before it speaks QMP.
+        :raise QemuHung: when it says nothing.
+        """
+        qmp_path = self.workdir.path / f"qmp-{self.number}.sock"
+        arguments = [
+            *("-M", "none", "-nodefaults", "-display", "none"),
+            *("-chardev", f"socket,id=qmp,path={qmp_path}"),
+            *("-mon", "chardev=qmp,mode=control"),
+            *self.extra,
+        ]
+        self._qmp.register_listener(self._listener)
+        await self._qmp.start_server(str(qmp_path))
+        try:
+            with self._stderr_path.open("wb") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    # A name on PATH must not be looked up in the working directory.
+                    shutil.which(self.binary) or self.binary,
+                    *arguments,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    preexec_fn=_die_with_parent,
+                    cwd=self.folder,
+                )
+        except OSError as error:
+            raise NotUsable(_cannot_start(self.binary, error)) from error
+        self.workdir.started(self._process.pid)
+        self._died = asyncio.create_task(self._process.wait())
+        await self.bounded(self._qmp.accept(), START_S, "its QMP connection")
         self._collector = asyncio.create_task(self._collect())
-        Path(qmp_path).unlink(missing_ok=True)
+        qmp_path.unlink(missing_ok=True)
 
     async def prepare(self) -> None:
         """Learn the version, start the export server, and connect to ping by."""

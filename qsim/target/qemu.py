@@ -28,6 +28,7 @@ from qsim.target.nbd_client import GuestConnection, GuestReply, NbdConnectionLos
 from qsim.target.nbd_server import Arrival, ChildServer, drained
 from qsim.target.process import PATIENCE_S, QemuProcess, WireEvent
 from qsim.target.views import view
+from qsim.target.wire import event_problem, with_servers
 
 #: The events that belong to scenarios, and the member that names the node.
 SCENARIO_EVENTS = {"QUORUM_REPORT_BAD": "node-name", "QUORUM_FAILURE": "reference"}
@@ -108,8 +109,7 @@ class QemuRun:
             outcome.trouble.append(f"{shown.label}: QEMU hangs: {hang}")
             await self.process.stop()
         finally:
-            for name in self.case.children:
-                self.server.remove(self.names.real(name))
+            self._forget_children()
         if abs(time.time() - time.monotonic() - clock) > CLOCK_DRIFT_S:
             raise ClockJumped
         return played
@@ -120,6 +120,10 @@ class QemuRun:
         await asyncio.gather(
             *(self._add_child(name, spec.node) for name, spec in self.case.children.items())
         )
+
+    def _forget_children(self) -> None:
+        for name in self.case.children:
+            self.server.remove(self.names.real(name))
 
     async def _add_child(self, name: str, node: dict[str, Any]) -> None:
         await self._add(self.names.real(name), {**self._nbd(name), **node})
@@ -184,8 +188,8 @@ class QemuRun:
 
     async def _open(self, shown: StepOutcome) -> bool:
         """Add the quorum node, what goes above it, and the guest's export."""
-        options = self.names.out(self._with_servers(self.case.options))
-        await self._qmp("blockdev-add", options, shown)
+        assert self.case.options is not None
+        await self._qmp("blockdev-add", self.names.out(self.case.options), shown)
         if shown.error:
             return False
         top = self.names.real("q")
@@ -225,20 +229,9 @@ class QemuRun:
             )
         return True
 
-    def _with_servers(self, options: Any) -> Any:
-        """Inline children say only ``driver: nbd`` and the export: the rest is ours to know."""
-        if isinstance(options, dict):
-            options = {key: self._with_servers(value) for key, value in options.items()}
-            if options.get("driver") == "nbd" and "server" not in options:
-                options["server"] = {"type": "unix", "path": self.server.path}
-            return options
-        if isinstance(options, list):
-            return [self._with_servers(item) for item in options]
-        return options
-
     async def _qmp(self, command: str, arguments: dict[str, Any], shown: StepOutcome) -> None:
         """Execute a command while children are answered."""
-        arguments = self._with_servers(arguments)
+        arguments = with_servers(arguments, self.server.path)
         task = asyncio.ensure_future(self.process.execute(command, arguments))
         await self._until(task, command)
         try:
@@ -366,5 +359,9 @@ def attribute(played: Played, events: list[WireEvent]) -> None:
             # QEMU cuts the time to microseconds, so it can seem to be up to one earlier.
             if event.emitted_s >= start - 1e-6:
                 index = i
+        seen = _event(event, played.names)
         if played.outcome.steps:
-            played.outcome.steps[index].events.append(_event(event, played.names))
+            played.outcome.steps[index].events.append(seen)
+        problem = event_problem(seen)
+        if problem:
+            played.outcome.trouble.append(problem)

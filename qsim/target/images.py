@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real qcow2 images for ``-drive`` scenarios: made and read back with qemu-img, damaged by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import struct
+from pathlib import Path
+
+from qsim.scenario.case import ChildSpec
+from qsim.target.error import TargetError
+
+#: Where the qcow2 header has the L1 table's size and offset (docs/interop/qcow2.txt, "Header").
+_L1 = struct.Struct(">IQ")
+_L1_AT = 36
+_L1_ENTRY = struct.Struct(">Q")
+#: An offset that is not on a cluster boundary: what reads through it fails with EIO.
+_UNALIGNED = 0x8000000000000200
+
+
+def find_qemu_img(binary: str) -> str:
+    """qemu-img beside the binary, else on PATH.
+
+    :raise TargetError: when there is none.
+    """
+    beside = Path(shutil.which(binary) or binary).resolve().parent / "qemu-img"
+    found = str(beside) if beside.exists() else shutil.which("qemu-img")
+    if found is None:
+        raise TargetError("qemu-img is needed for cases with image files; install qemu-utils")
+    return found
+
+
+async def _qemu_img(tool: str, *arguments: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        tool, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    _, stderr = await process.communicate()
+    if process.returncode:
+        raise TargetError(f"{tool} {arguments[0]} failed: {stderr.decode(errors='replace')}")
+
+
+async def make(tool: str, folder: Path, name: str, spec: ChildSpec) -> None:
+    """A qcow2 image with the contents of ``spec``, its reads failing if ``spec`` has a fault."""
+    raw = folder / f"{name}.raw"
+    raw.write_bytes(spec.content.data)
+    # No sparse detection: a cluster of zeroes is to be a cluster like the others.
+    await _qemu_img(
+        tool, "convert", "-S", "0", "-f", "raw", "-O", "qcow2", str(raw), str(folder / name)
+    )
+    raw.unlink()
+    if spec.faults:
+        _damage(folder / name)
+
+
+def _damage(image: Path) -> None:
+    """Point the first L1 entry to an impossible place: every read then fails with EIO."""
+    with image.open("r+b") as file:
+        file.seek(_L1_AT)
+        _, offset = _L1.unpack(file.read(_L1.size))
+        file.seek(offset)
+        file.write(_L1_ENTRY.pack(_UNALIGNED))
+
+
+async def contents(tool: str, folder: Path, name: str) -> bytes:
+    """The bytes a guest would see in the image."""
+    raw = folder / f"{name}.raw"
+    await _qemu_img(tool, "convert", "-f", "qcow2", "-O", "raw", str(folder / name), str(raw))
+    data = raw.read_bytes()
+    raw.unlink()
+    return data

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What goes over the wire, held against the schema, and the parts only the harness knows."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from qsim.block.error import QmpError
+from qsim.block.events import Event
+from qsim.qapi import QapiValueError, Schema, default_schema_path, load
+from qsim.qapi.visit import VisitError, visit_arguments
+
+
+@cache
+def schema() -> Schema:
+    """The shipped schema, read once."""
+    return load(default_schema_path())
+
+
+def with_servers(options: Any, path: str) -> Any:
+    """Complete inline children: a scenario says ``driver: nbd`` and the export, no socket."""
+    if isinstance(options, dict):
+        options = {key: with_servers(value, path) for key, value in options.items()}
+        if options.get("driver") == "nbd" and "server" not in options:
+            options["server"] = {"type": "unix", "path": path}
+        return options
+    if isinstance(options, list):
+        return [with_servers(item, path) for item in options]
+    return options
+
+
+def refuse(command: str, arguments: dict[str, Any]) -> None:
+    """Arguments that do not conform get the answer QEMU's visitor gives.
+
+    :raise QmpError: QEMU's error, for the first thing it would refuse.
+    """
+    try:
+        schema().check_command(command, arguments)
+    except QapiValueError as error:
+        try:
+            visit_arguments(schema(), command, arguments)
+        except VisitError as refusal:
+            raise QmpError(str(refusal)) from error
+        raise
+
+
+def event_problem(event: Event) -> str | None:
+    """What is wrong with an event by the schema; None when it conforms."""
+    message = {
+        "event": event.name,
+        "data": dict(event.data),
+        "timestamp": {"seconds": 0, "microseconds": 0},
+    }
+    try:
+        schema().check_event(message)
+    except QapiValueError as error:
+        return str(error)
+    return None
