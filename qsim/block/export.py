@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qsim.block.errno import NBD_ERRNOS, number
-from qsim.block.flags import BDRV_SECTOR_SIZE, Req, Status
+from qsim.block.flags import BDRV_SECTOR_SIZE, Perm, Req, Status
 from qsim.block.io import (
     align_down,
     bdrv_co_block_status,
@@ -56,13 +56,18 @@ class Export:
         """nbd_co_receive_request() and nbd_handle_request()."""
         if op == "flush":
             return GuestReply(nbd_errno(await bdrv_co_flush(self.root.bs)))
+        # Whatever nbd_co_receive_request() refuses, nbd_trip() answers with EINVAL.
         if op in ("read", "write") and bytes_ > NBD_MAX_BUFFER_SIZE:
             return GuestReply(number("EINVAL"))
+        if op in ("write", "write-zeroes", "discard") and not self.root.perm & Perm.WRITE:
+            return GuestReply(number("EINVAL"))
         if offset > self.size or bytes_ > self.size - offset:
-            full = op in ("write", "write-zeroes")
-            return GuestReply(number("ENOSPC" if full else "EINVAL"))
+            return GuestReply(number("EINVAL"))
         match op:
             case "read":
+                ret = await bdrv_co_flush(self.root.bs) if "fua" in flags else 0
+                if ret < 0:
+                    return GuestReply(nbd_errno(ret))
                 return await self._read(offset, bytes_)
             case "write":
                 assert data is not None
@@ -73,7 +78,7 @@ class Export:
                 return await self._status(offset, bytes_)
         assert op == "discard"
         # The driver has no .bdrv_co_pdiscard: bdrv_co_pdiscard() succeeds without asking it.
-        return GuestReply(0)
+        return GuestReply(nbd_errno(await bdrv_co_flush(self.root.bs)) if "fua" in flags else 0)
 
     async def _read(self, offset: int, bytes_: int) -> GuestReply:
         block = self.ledger.alloc("guest buffer", bytes_)
