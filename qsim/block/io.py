@@ -23,6 +23,7 @@ from qsim.block.flags import (
 from qsim.block.iovec import QEMUIOVector, qemu_iovec_init_buf, qemu_iovec_init_slice
 from qsim.block.memory import Block
 from qsim.block.node import BdrvChild, BlockDriverState
+from qsim.block.switches import UNMAP_AT_EVERY_NODE
 
 INT_MAX = 0x7FFFFFFF
 INT64_MAX = (1 << 63) - 1
@@ -273,6 +274,8 @@ async def _bdrv_co_do_pwrite_zeroes(
     """bdrv_co_do_pwrite_zeroes(): the efficient way if there is one, else plain writes."""
     if (flags & ~bs.supported_zero_flags) & Req.NO_FALLBACK:
         return -number("ENOTSUP")
+    if UNMAP_AT_EVERY_NODE in bs.world.switches and not bs.unmap:
+        flags &= ~Req.MAY_UNMAP
     bs.bsc_invalidate_range(offset, bytes_)
     align = bs.limits.request_alignment
     max_zeroes = align_down(bs.limits.max_pwrite_zeroes or INT64_MAX, align)

@@ -133,7 +133,7 @@ class Monitor:
         elif name in self.nodes:
             raise QmpError(f"Duplicate nodes with node-name='{name}'")
         # Without a driver it is an image file whose format is probed.
-        driver = self.drivers[generic.get("driver", "qcow2")]
+        driver = self.drivers[generic.get("driver", "")]
         bs = driver.open(self, name, options)
         bs.read_only = bs.read_only or generic.get("read-only") in (True, "on")
         bs.unmap = generic.get("discard") in ("unmap", "on")

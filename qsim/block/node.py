@@ -20,6 +20,7 @@ from qsim.block.flags import (
 )
 from qsim.block.iovec import QEMUIOVector
 from qsim.block.memory import Ledger
+from qsim.block.switches import Switch
 
 
 @dataclass(eq=False)
@@ -54,8 +55,9 @@ class Limits:
 
 @dataclass
 class World:
-    """What all nodes of one QEMU process share: the heap, the events, what it printed."""
+    """What all nodes of one QEMU process share: its release's ways, the heap, the events."""
 
+    switches: frozenset[Switch] = frozenset()
     ledger: Ledger = field(default_factory=Ledger)
     events: list[Event] = field(default_factory=list)
 

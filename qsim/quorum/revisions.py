@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which revisions of the driver the model knows, as data.
 
-A switch is named for the behaviour and carries the commit that changed it.  7.2 and 10.0 differ
-in nothing a user can see of ``block/quorum.c``: between them it gained graph locks and the
-drained sections moved to its callers.
+A switch is named for the behaviour and carries where it comes from.  ``block/quorum.c`` itself
+does the same in 7.2 and 10.0: between them it gained graph locks, and the drained sections moved
+to its callers.  What differs lies in the block layer around it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from qsim.block.switches import UNMAP_AT_EVERY_NODE, Switch
 
 
 @dataclass(frozen=True)
@@ -18,17 +20,19 @@ class Revision:
     :param name: how users name it.
     :param describes: the release or commit it was read from.
     :param engine: "coroutine" since 2.9, "callback" before.
+    :param switches: what differs, each with where it comes from.
     """
 
     name: str
     describes: str
     engine: str = "coroutine"
+    switches: frozenset[Switch] = frozenset()
 
 
 #: In the order of time: a fixture's ``since`` and ``until`` refer to this order.
 REVISIONS: tuple[Revision, ...] = (
     Revision("7.2", "QEMU 7.2 block/quorum.c"),
-    Revision("10.0", "QEMU 10.0 block/quorum.c"),
+    Revision("10.0", "QEMU 10.0 block/quorum.c", switches=frozenset({UNMAP_AT_EVERY_NODE})),
 )
 
 DEFAULT = "7.2"

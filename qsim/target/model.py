@@ -13,8 +13,9 @@ from qsim.block.error import ProcessExit, QmpError
 from qsim.block.export import Export, GuestReply
 from qsim.block.monitor import Monitor, no_add_child, no_del_child
 from qsim.block.nbd_node import NbdNode, Pending
-from qsim.block.node import BdrvChild, BlockDriverState, World
+from qsim.block.node import BdrvChild, BlockDriverState, World, bdrv_unref_child
 from qsim.block.options import qdict_extract_subqdict
+from qsim.block.qcow2 import Qcow2Node
 from qsim.block.stage import Stage
 from qsim.outcome import Outcome, StepOutcome
 from qsim.quorum.children import quorum_add_child, quorum_del_child
@@ -78,6 +79,32 @@ class _BlkdebugDriver(_Leaf):
         return node
 
 
+class _Qcow2Driver(_Leaf):
+    """An image over another node; opening it ends where its backing file is looked for."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> Qcow2Node:
+        node = Qcow2Node(self.world, node_name)
+        monitor.bdrv_open_child(options, "file", node)
+        names: list[str] = []
+
+        async def read() -> None:
+            names.append(await node.read_metadata())
+
+        monitor.run(Coroutine(read))
+        try:
+            if not names[0].startswith("/") and ":" not in names[0]:
+                node.file.bs.dirname()
+            raise NotImplementedError("backing files are outside the model")
+        except QmpError:
+            monitor.run(Coroutine(node.co_flush_and_forget))
+            monitor.run(Coroutine(node.inactivate))
+            bdrv_unref_child(node.file)
+            raise
+
+
 class _QuorumDriver:
     def __init__(self, world: World, revision: Revision) -> None:
         self.world = world
@@ -107,13 +134,14 @@ class _Run:
             name: spec.make() for name, spec in case.children.items()
         }
         self.stage: Stage[Pending] = Stage(children)
-        self.world = World()
+        self.world = World(switches=revision.switches)
         self.monitor = Monitor(
             self.world,
             {
                 "nbd": _NbdDriver(self.world, self.stage),
                 "blkdebug": _BlkdebugDriver(self.world),
-                "qcow2": _ImageDriver(self.world, self.stage),
+                "qcow2": _Qcow2Driver(self.world),
+                "": _ImageDriver(self.world, self.stage),
                 "quorum": _QuorumDriver(self.world, revision),
             },
             self.run_until_done,
