@@ -15,6 +15,7 @@ from typing import Any
 
 from qsim.block.child import Request
 from qsim.block.events import Event, limiter_key
+from qsim.block.sparse import Sparse
 from qsim.block.stage import Answered, Asked, Beat
 from qsim.scenario.case import Case, Expectation
 from qsim.scenario.content import describe
@@ -22,7 +23,11 @@ from qsim.scenario.content import describe
 
 @dataclass
 class StepOutcome:
-    """What one step showed.  ``label`` names the step for people."""
+    """What one step showed.  ``label`` names the step for people.
+
+    ``early`` are requests children still held when the guest or the monitor was answered: the
+    driver waits for all it has asked, so there must be none.
+    """
 
     label: str
     ret: str | None = None
@@ -33,6 +38,7 @@ class StepOutcome:
     returns: Any = None
     error: tuple[str, str] | None = None
     exit: tuple[int, str] | None = None
+    early: tuple[str, ...] = ()
 
     def rounds(self) -> list[tuple[Request, ...]] | None:
         """The requests, round by round, without the data of writes; None if not observed."""
@@ -69,6 +75,8 @@ class StepOutcome:
             yield "error", f"{self.error[0]}: {self.error[1]}"
         elif self.returns is not None:
             yield "return", str(self.returns)
+        if self.early:
+            yield "answered before the completion of", ", ".join(self.early)
         if self.exit is not None:
             yield "exit", f"{self.exit[0]}: {self.exit[1]}"
 
@@ -88,7 +96,7 @@ class Outcome:
 
     witness: str
     steps: list[StepOutcome] = field(default_factory=list)
-    contents: dict[str, bytes] | None = None
+    contents: dict[str, Sparse] | None = None
     trouble: list[str] = field(default_factory=list)
 
 
@@ -132,6 +140,8 @@ def _step_against(i: int, expect: Expectation, step: StepOutcome) -> Iterator[Di
         yield differ("exit", expect.exit, step.exit)
     if expect.exit or step.exit:
         return
+    if step.early:
+        yield differ("answered before the completion of", "nothing", ", ".join(step.early))
     if expect.ret is not None and expect.ret != step.ret:
         yield differ("ret", expect.ret, step.ret)
     if expect.data is not None and step.data is not None and expect.data != step.data:
@@ -154,7 +164,7 @@ def between(left: Outcome, right: Outcome) -> list[Difference]:
     found = [_trouble(f"{left.witness}: {text}") for text in left.trouble]
     found += [_trouble(f"{right.witness}: {text}") for text in right.trouble]
     for i, (a, b) in enumerate(zip(left.steps, right.steps, strict=False)):
-        for what in ("ret", "data", "extent", "returns", "error", "exit"):
+        for what in ("ret", "data", "extent", "returns", "error", "exit", "early"):
             x, y = getattr(a, what), getattr(b, what)
             if x != y:
                 x, y = (describe(v) if isinstance(v, bytes) else v for v in (x, y))
@@ -172,7 +182,7 @@ def between(left: Outcome, right: Outcome) -> list[Difference]:
     return found
 
 
-def _contents(left: dict[str, bytes], right: dict[str, bytes]) -> Iterator[Difference]:
+def _contents(left: dict[str, Sparse], right: dict[str, Sparse]) -> Iterator[Difference]:
     """Contents that both know; a child whose bytes nobody can read back is in neither."""
     for name, here in left.items():
         there = right.get(name, here)

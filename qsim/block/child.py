@@ -12,6 +12,8 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from qsim.block.sparse import Sparse
+
 #: Operations a child can be asked for, by the name a scenario uses.
 OPS = ("read", "write", "write-zeroes", "flush", "block-status", "discard")
 
@@ -39,6 +41,19 @@ class Request:
         if self.op != "flush":
             words += [str(self.offset), str(self.bytes)]
         return " ".join([*words, *self.flags])
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A part of a child that block status answers otherwise than with data.
+
+    ``hole`` and ``zero`` are the two flags of NBD's base:allocation; the bytes are the child's.
+    """
+
+    start: int
+    end: int
+    hole: bool = True
+    zero: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,17 +110,18 @@ class ScriptedChild:
     """A child under full control.
 
     :param name: the node's name in the scenario.
-    :param contents: its bytes; the length is the child's size.
+    :param contents: its bytes; their number is the child's size.
+    :param holes: the parts that block status does not call plain data.
     :param block_size: the request alignment it states, in bytes.
     :param features: a subset of :data:`FEATURES`.
     """
 
     name: str
-    contents: bytearray
+    contents: Sparse
     block_size: int = 1
     features: frozenset[str] = frozenset(FEATURES)
     read_only: bool = False
-    holes: list[tuple[int, int]] = field(default_factory=list)
+    holes: list[Hole] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     dead: bool = False
 
@@ -131,49 +147,52 @@ class ScriptedChild:
         start, end = request.offset, request.offset + request.bytes
         match request.op:
             case "read":
-                return Reply(data=bytes(self.contents[start:end]))
+                return Reply(data=self.contents.read(start, end))
             case "write":
                 assert request.data is not None and len(request.data) == request.bytes
-                self.contents[start:end] = request.data
+                self.contents.write(start, request.data)
                 self._fill(start, end)
             case "write-zeroes":
-                self.contents[start:end] = bytes(request.bytes)
+                self.contents.zero(start, end)
                 self._fill(start, end)
                 if "no-hole" not in request.flags:
-                    self.holes.append((start, end))
+                    self.holes.append(Hole(start, end))
             case "discard":
-                self.contents[start:end] = bytes(request.bytes)
+                self.contents.zero(start, end)
                 self._fill(start, end)
-                self.holes.append((start, end))
+                self.holes.append(Hole(start, end))
             case "block-status":
                 return Reply(extent=self.status(start, request.bytes))
         return Reply()
 
     def status(self, offset: int, bytes_: int) -> Extent:
-        """The extent at ``offset``: a hole reads as zeroes, everything else is data."""
-        for start, end in self._holes():
-            if start <= offset < end:
-                return Extent(min(end - offset, bytes_), hole=True, zero=True)
-            if offset < start:
-                return Extent(min(start - offset, bytes_), hole=False, zero=False)
+        """The extent at ``offset``, not beyond ``bytes_``."""
+        for part in self._parts():
+            if part.start <= offset < part.end:
+                return Extent(min(part.end - offset, bytes_), part.hole, part.zero)
+            if offset < part.start:
+                return Extent(min(part.start - offset, bytes_), hole=False, zero=False)
         return Extent(bytes_, hole=False, zero=False)
 
-    def _holes(self) -> Iterator[tuple[int, int]]:
-        """The holes, in order, neighbours merged."""
-        merged: list[tuple[int, int]] = []
-        for start, end in sorted(self.holes):
-            if merged and start <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+    def _parts(self) -> Iterator[Hole]:
+        """The holes, in order, neighbours of one kind merged."""
+        last: Hole | None = None
+        for part in sorted(self.holes, key=lambda part: part.start):
+            if last and part.start <= last.end and (part.hole, part.zero) == (last.hole, last.zero):
+                last = replace(last, end=max(part.end, last.end))
             else:
-                merged.append((start, end))
-        return iter(merged)
+                if last:
+                    yield last
+                last = part
+        if last:
+            yield last
 
     def _fill(self, start: int, end: int) -> None:
-        """``[start, end)`` is no hole any more."""
-        kept: list[tuple[int, int]] = []
-        for a, b in self.holes:
-            if a < start:
-                kept.append((a, min(b, start)))
-            if b > end:
-                kept.append((max(a, end), b))
-        self.holes = [(a, b) for a, b in kept if a < b]
+        """``[start, end)`` is plain data from now on."""
+        kept: list[Hole] = []
+        for part in self.holes:
+            if part.start < start:
+                kept.append(replace(part, end=min(part.end, start)))
+            if part.end > end:
+                kept.append(replace(part, start=max(part.start, end)))
+        self.holes = [part for part in kept if part.start < part.end]

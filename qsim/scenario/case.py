@@ -9,6 +9,7 @@ from typing import Any
 
 from qsim.block.child import Fault, Request, ScriptedChild
 from qsim.block.events import Event
+from qsim.block.sparse import Sparse
 from qsim.scenario.content import Content
 
 #: The guest's operations.
@@ -33,7 +34,7 @@ class ChildSpec:
         """A fresh child, for one run."""
         return ScriptedChild(
             self.name,
-            bytearray(self.content.data),
+            self.content.data.copy(),
             self.block_size,
             self.features,
             bool(self.node.get("read-only", False)),
@@ -109,7 +110,7 @@ class Case:
     options: dict[str, Any] | None
     opening: Step
     steps: tuple[Step, ...]
-    contents: dict[str, bytes]
+    contents: dict[str, Sparse]
     guest: str = "writable"
     above: int | None = None
     drive: str | None = None

@@ -16,6 +16,7 @@ from jsonschema.exceptions import best_match
 from qsim.block.child import FEATURES, Fault, Request
 from qsim.block.errno import TABLE
 from qsim.block.flags import BDRV_SECTOR_SIZE
+from qsim.block.sparse import Sparse
 from qsim.scenario.case import IO_VERBS, Case, ChildSpec, Expectation, Step
 from qsim.scenario.content import Content, parse_bytes, parse_content
 from qsim.scenario.error import ScenarioError
@@ -23,6 +24,8 @@ from qsim.scenario.lines import Document, Path
 from qsim.scenario.notation import parse_event, parse_extent, parse_fault, parse_round
 
 DEFAULT_SIZE = 64 * 1024
+#: The largest child, in bytes.
+MAX_SIZE = 1 << 60
 VERBS = (*IO_VERBS, "qmp", "set")
 
 
@@ -206,6 +209,8 @@ class _Loader:
         size = parse_bytes(raw.get("size", self.raw.get("size", DEFAULT_SIZE)))
         if not size or size % BDRV_SECTOR_SIZE:
             raise self.fail(path, f"the size {size} must be a multiple of 512")
+        if size > MAX_SIZE:
+            raise self.fail(path, f"the size {size} is beyond {MAX_SIZE}")
         return ChildSpec(
             name=name,
             content=self._content(raw.get("contents", "A"), size, path),
@@ -238,7 +243,8 @@ class _Loader:
         if verb in IO_VERBS and verb != "flush":
             offset, bytes_ = (parse_bytes(part) for part in raw[verb][:2])
         if verb == "write":
-            data = self._content(raw["write"][2], bytes_, (*path, "write")).data
+            written = self._content(raw["write"][2], bytes_, (*path, "write"))
+            data = written.data.read(0, bytes_)
         command, arguments = "", {}
         if verb == "qmp":
             command, arguments = raw["qmp"]["execute"], raw["qmp"].get("arguments", {})
@@ -299,7 +305,7 @@ class _Loader:
                 line=self.document.line((*self.at, *path)),
                 ret=ret,
                 data=(
-                    parse_content(raw["data"], bytes_).data
+                    parse_content(raw["data"], bytes_).data.read(0, bytes_)
                     if "data" in raw and ret == "0"
                     else None
                 ),
@@ -326,7 +332,7 @@ class _Loader:
             raw = [f"all {verb}{where} {' '.join(step.get('flags', []))}"]
         return tuple(parse_round(text, names, self.everyone) for text in raw)
 
-    def _contents(self) -> dict[str, bytes]:
+    def _contents(self) -> dict[str, Sparse]:
         """What every child must hold at the end: what is said, else what it held before."""
         contents = {name: child.content.data for name, child in self.children.items()}
         for step in self.steps:

@@ -8,6 +8,7 @@ import shutil
 import struct
 from pathlib import Path
 
+from qsim.block.sparse import Sparse
 from qsim.scenario.case import ChildSpec
 from qsim.target.error import TargetError
 
@@ -43,7 +44,7 @@ async def _qemu_img(tool: str, *arguments: str) -> None:
 async def make(tool: str, folder: Path, name: str, spec: ChildSpec) -> None:
     """A qcow2 image with the contents of ``spec``, its reads failing if ``spec`` has a fault."""
     raw = folder / f"{name}.raw"
-    raw.write_bytes(spec.content.data)
+    raw.write_bytes(spec.content.data.read(0, len(spec.content.data)))
     # No sparse detection: a cluster of zeroes is to be a cluster like the others.
     await _qemu_img(
         tool, "convert", "-S", "0", "-f", "raw", "-O", "qcow2", str(raw), str(folder / name)
@@ -62,10 +63,10 @@ def _damage(image: Path) -> None:
         file.write(_L1_ENTRY.pack(_UNALIGNED))
 
 
-async def contents(tool: str, folder: Path, name: str) -> bytes:
+async def contents(tool: str, folder: Path, name: str) -> Sparse:
     """The bytes a guest would see in the image."""
     raw = folder / f"{name}.raw"
     await _qemu_img(tool, "convert", "-f", "qcow2", "-O", "raw", str(folder / name), str(raw))
     data = raw.read_bytes()
     raw.unlink()
-    return data
+    return Sparse.of(data)

@@ -147,6 +147,7 @@ class _Run:
             self.run_until_done,
         )
         self.export: Export | None = None
+        self.early: tuple[str, ...] = ()
         self.outcome = Outcome(f"model {revision.name}")
 
     def run_until_done(self, coroutine: Coroutine) -> None:
@@ -157,6 +158,8 @@ class _Run:
         coroutine.enter()
         while True:
             self.stage.settle()
+            if coroutine.done and not self.early:
+                self.early = tuple(str(held.request) for held in self.stage.held)
             gone = self.stage.complete_next()
             if not gone:
                 break
@@ -179,7 +182,7 @@ class _Run:
             if not self._step(step, shown):
                 break
         self.outcome.contents = {
-            name: bytes(child.contents)
+            name: child.contents.copy()
             for name, child in self.stage.children.items()
             # An image file that was damaged to fail cannot be read back.
             if not (name in self.case.images and child.faults)
@@ -213,6 +216,7 @@ class _Run:
         for name in step.faults:
             children[name].faults = before[name]
         shown.beats = self.stage.end()
+        shown.early, self.early = self.early, ()
         shown.events = self.world.events[first_event:]
         self.outcome.trouble += filter(None, map(event_problem, shown.events))
         if self.stage.impossible:
@@ -242,7 +246,7 @@ class _Run:
                 self.export = Export(root)
         elif step.verb == "set":
             for name, content in step.contents.items():
-                self.stage.children[name].contents[:] = content.data
+                self.stage.children[name].contents = content.data.copy()
                 self.stage.children[name].holes = list(content.holes)
         elif step.verb == "qmp":
             shown.returns = view(step.command, self._execute(step.command, step.arguments))

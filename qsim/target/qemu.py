@@ -18,6 +18,7 @@ from qemu.qmp import ExecuteError
 from qsim.block.child import Reply
 from qsim.block.errno import name as errno_name
 from qsim.block.events import Event, limiter_key
+from qsim.block.sparse import Sparse
 from qsim.block.stage import Stage
 from qsim.outcome import Outcome, StepOutcome
 from qsim.scenario.case import IO_VERBS, Case, Step
@@ -94,17 +95,13 @@ class QemuRun:
                 played.starts.append(time.time())
                 if not await self._step(step, shown):
                     break
-            outcome.contents = {
-                name: bytes(child.contents) for name, child in self.stage.children.items()
-            }
+            outcome.contents = self._contents()
             await self._take_down()
         except QemuDied as death:
             shown.beats = self.stage.end()
             shown.exit = (death.status, self.names.back(death.stderr))
             if outcome.contents is None:
-                outcome.contents = {
-                    name: bytes(child.contents) for name, child in self.stage.children.items()
-                }
+                outcome.contents = self._contents()
         except QemuHung as hang:
             shown.beats = self.stage.end()
             outcome.trouble.append(f"{shown.label}: QEMU hangs: {hang}")
@@ -114,6 +111,9 @@ class QemuRun:
         if abs(time.time() - time.monotonic() - clock) > CLOCK_DRIFT_S:
             raise ClockJumped
         return played
+
+    def _contents(self) -> dict[str, Sparse]:
+        return {name: child.contents.copy() for name, child in self.stage.children.items()}
 
     async def _children(self) -> None:
         for name, child in self.stage.children.items():
@@ -176,7 +176,7 @@ class QemuRun:
     async def _do(self, step: Step, shown: StepOutcome) -> bool:
         if step.verb == "set":
             for name, content in step.contents.items():
-                self.stage.children[name].contents[:] = content.data
+                self.stage.children[name].contents = content.data.copy()
                 self.stage.children[name].holes = list(content.holes)
         elif step.verb == "open":
             return await self._open(shown)
@@ -234,7 +234,7 @@ class QemuRun:
         """Execute a command while children are answered."""
         arguments = with_servers(arguments, self.server.path)
         task = asyncio.ensure_future(self.process.execute(command, arguments))
-        await self._until(task, command)
+        await self._until(task, command, shown)
         try:
             shown.returns = self.names.back(view(command, task.result()))
         except ExecuteError as error:
@@ -249,7 +249,7 @@ class QemuRun:
     async def _guest_request(self, step: Step, shown: StepOutcome) -> None:
         assert self.guest is not None
         task = self.guest.submit(step.verb, step.offset, step.bytes, step.data, step.flags)
-        await self._until(task, str(step))
+        await self._until(task, str(step), shown)
         try:
             reply: GuestReply = task.result()
         except NbdConnectionLost:
@@ -263,13 +263,15 @@ class QemuRun:
             extent = reply.extents[0]
             shown.extent = ("zero" if extent.zero else "data", extent.bytes)
 
-    async def _until(self, task: asyncio.Future[Any], name: str) -> None:
+    async def _until(self, task: asyncio.Future[Any], name: str, shown: StepOutcome) -> None:
         """Let QEMU run and answer its children by the schedule until ``task`` is done.
 
         :raise QemuHung: when it waits for nothing that is ours.
         """
         while True:
             await self._settle()
+            if task.done() and not shown.early:
+                shown.early = tuple(str(held.request) for held in self.stage.held)
             gone = self.stage.complete_next()
             if gone:
                 for held, reply in gone:

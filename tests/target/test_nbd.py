@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from qsim.block.child import Extent, Fault, Reply, ScriptedChild
+from qsim.block.sparse import Sparse
 from qsim.target import nbd_proto as nbd
 from qsim.target.nbd_client import (
     GuestConnection,
@@ -29,7 +30,7 @@ BOUND_S = 10.0
 
 def child(size: int = 4096, **more: object) -> ScriptedChild:
     """A child whose every byte is its offset modulo 251."""
-    contents = bytearray(offset % 251 for offset in range(size))
+    contents = Sparse.of(bytes(offset % 251 for offset in range(size)))
     return ScriptedChild("c0", contents, **more)  # type: ignore[arg-type]
 
 
@@ -110,8 +111,8 @@ def test_every_operation(tmp_path: Path) -> None:
             await ping(guest)
             guest.close()
             await settle(lambda: not h.server.connections("e0"))
-            assert h.child.contents[9:13] == bytes([9, *b"ab", 12])
-            assert not any(h.child.contents[512:1536])
+            assert h.child.contents.read(9, 13) == bytes([9, *b"ab", 12])
+            assert not any(h.child.contents.read(512, 1536))
             assert h.seen == [
                 "c0 read 10 3",
                 "c0 write 10 2 fua",

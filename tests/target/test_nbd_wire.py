@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from qsim.block.child import Reply, ScriptedChild
+from qsim.block.sparse import Sparse
 from qsim.target import nbd_proto as nbd
 from qsim.target.nbd_client import GuestConnection, GuestReply, NbdConnectionLost, NbdRefused
 from qsim.target.nbd_proto import Chunk, Cmd, CmdFlag, Info, Opt, Rep, Transmission
@@ -39,7 +40,7 @@ def talk(
 
     async def run() -> tuple[bytes, list[str]]:
         server = ChildServer(str(path / "s"))
-        served = ScriptedChild("c0", bytearray(b"abcdefgh"), features=frozenset(features))
+        served = ScriptedChild("c0", Sparse.of(b"abcdefgh"), features=frozenset(features))
 
         def arrived(arrival: Arrival) -> None:
             arrival.answer(served.complete(arrival.request))
@@ -235,7 +236,7 @@ def test_bytes_one_at_a_time(tmp_path: Path) -> None:
             arrival.answer(Reply())
 
         server = ChildServer(str(tmp_path / "s"))
-        server.add("e0", ScriptedChild("c0", bytearray(8)), arrived)
+        server.add("e0", ScriptedChild("c0", Sparse(8)), arrived)
         await server.start()
         async with asyncio.timeout(BOUND_S):
             reader, writer = await asyncio.open_unix_connection(server.path)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Bytes of a child, of any size: mostly one fill byte, and pages where it is something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+PAGE = 64 * 1024
+
+
+class Sparse:
+    """``size`` bytes of ``fill`` until written.  Compares equal to one with the same bytes."""
+
+    def __init__(self, size: int, fill: int = 0) -> None:
+        self.size = size
+        self.fill = fill
+        self._pages: dict[int, bytearray] = {}
+
+    @classmethod
+    def of(cls, data: bytes) -> Sparse:
+        """These bytes."""
+        new = cls(len(data))
+        new.write(0, data)
+        return new
+
+    def __len__(self) -> int:
+        return self.size
+
+    def copy(self) -> Sparse:
+        """An independent copy."""
+        new = Sparse(self.size, self.fill)
+        new._pages = {number: bytearray(page) for number, page in self._pages.items()}
+        return new
+
+    def read(self, start: int, end: int) -> bytes:
+        """The bytes from ``start`` up to ``end``."""
+        parts = []
+        while start < end:
+            number, at = divmod(start, PAGE)
+            length = min(end - start, PAGE - at)
+            page = self._pages.get(number)
+            parts.append(bytes(page[at : at + length]) if page else bytes([self.fill]) * length)
+            start += length
+        return b"".join(parts)
+
+    def write(self, start: int, data: bytes) -> None:
+        """Put ``data`` at ``start``; it must fit."""
+        assert start >= 0 and start + len(data) <= self.size
+        done = 0
+        while done < len(data):
+            number, at = divmod(start + done, PAGE)
+            length = min(len(data) - done, PAGE - at)
+            page = self._pages.get(number)
+            if page is None:
+                page = self._pages[number] = bytearray([self.fill]) * PAGE
+            page[at : at + length] = data[done : done + length]
+            done += length
+
+    def zero(self, start: int, end: int) -> None:
+        """Write zeroes from ``start`` up to ``end``."""
+        while start < end:
+            length = min(end - start, PAGE - start % PAGE)
+            self.write(start, bytes(length))
+            start += length
+
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """The bytes as (byte, how many), neighbours of one value joined."""
+        byte, length = self.fill, 0
+        for next_byte, next_length in self._pieces():
+            if next_byte == byte:
+                length += next_length
+            else:
+                if length:
+                    yield byte, length
+                byte, length = next_byte, next_length
+        if length:
+            yield byte, length
+
+    def _pieces(self) -> Iterator[tuple[int, int]]:
+        at = 0
+        for number in sorted(self._pages):
+            start = number * PAGE
+            if start > at:
+                yield self.fill, start - at
+            page = self._pages[number][: self.size - start]
+            for byte, group in groupby(page):
+                yield byte, sum(1 for _ in group)
+            at = start + len(page)
+        if at < self.size:
+            yield self.fill, self.size - at
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sparse) or self.size != other.size:
+            return False
+        if self.fill == other.fill:
+            for number in self._pages.keys() | other._pages.keys():
+                start, end = number * PAGE, min(self.size, (number + 1) * PAGE)
+                if self.read(start, end) != other.read(start, end):
+                    return False
+            return True
+        return all(a == b for a, b in zip(self.runs(), other.runs(), strict=False))
+
+    def __hash__(self) -> int:
+        raise TypeError("the contents of a child change; they cannot be hashed")
