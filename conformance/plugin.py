@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A pytest plugin: ``--qemu=PATH`` and the fixtures as tests on the model and on that binary.
 
-All selected cases are given to the bench when collection is over, and play in the background
+All selected cases are given to the pool when collection is over, and play in the background
 while pytest reports them in its own order.
 """
 
@@ -20,10 +20,10 @@ from qsim.outcome import Outcome, against_fixture, between
 from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, rank, revision
 from qsim.report.terminal import render, rerun_command
 from qsim.scenario import Case, ScenarioError, load_paths
-from qsim.target.background import BackgroundBench
-from qsim.target.bench import DEFAULT_JOBS
+from qsim.target.background import BackgroundPool
 from qsim.target.error import TargetError
 from qsim.target.model import run_model
+from qsim.target.pool import DEFAULT_JOBS
 
 MODEL, QEMU = "model", "qemu"
 
@@ -69,7 +69,7 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         self.binary: str | None = config.getoption("--qemu")
         self.repeat: int = config.getoption("--repeat")
-        self.bench: BackgroundBench | None = None
+        self.pool: BackgroundPool | None = None
         self.tally: Counter[tuple[str, str]] = Counter()
         self.played: dict[str, list[Future[Outcome]]] = {}
         self._models: dict[str, Outcome] = {}
@@ -79,7 +79,7 @@ class Session:
         try:
             chosen = revision(named) if named else None
             if self.binary and not self.only_collect:
-                self.bench = BackgroundBench(self.binary, config.getoption("--jobs"))
+                self.pool = BackgroundPool(self.binary, config.getoption("--jobs"))
             self.revision = chosen or self._guess()
             loaded = load_paths(paths, [one.name for one in REVISIONS])
         except KeyError as error:
@@ -98,14 +98,14 @@ class Session:
         self.left_out = len(loaded) - len(self.cases)
 
     def _guess(self) -> Revision:
-        return nearest(self.bench.version) if self.bench else revision(DEFAULT)
+        return nearest(self.pool.version) if self.pool else revision(DEFAULT)
 
     def submit(self, ids: Sequence[str]) -> None:
         """Let the binary play these cases in the background."""
-        if self.bench is not None:
+        if self.pool is not None:
             for _ in range(self.repeat):
                 for name in ids:
-                    self.played.setdefault(name, []).append(self.bench.submit(self.cases[name]))
+                    self.played.setdefault(name, []).append(self.pool.submit(self.cases[name]))
 
     def model(self, case: Case) -> Outcome:
         """The case on the model, played once."""
@@ -115,8 +115,8 @@ class Session:
 
     def close(self) -> None:
         """Stop every QEMU."""
-        if self.bench is not None:
-            self.bench.close()
+        if self.pool is not None:
+            self.pool.close()
 
 
 def applies(case: Case, wanted: Revision) -> bool:
@@ -232,13 +232,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("quorum conformance")
     write(f"{'witness':<44}{'cases':>8}{'agree':>8}{'differ':>8}")
     names = {MODEL: f"model of {session.revision.describes}"}
-    if session.bench is not None:
-        names[QEMU] = f"QEMU {session.bench.version} ({session.binary})"
+    if session.pool is not None:
+        names[QEMU] = f"QEMU {session.pool.version} ({session.binary})"
     for witness, name in names.items():
         passed = session.tally[(witness, "passed")]
         failed = session.tally[(witness, "failed")]
         write(f"{name:<44}{passed + failed:>8}{passed:>8}{failed:>8}")
-    if session.repeat > 1 and session.bench is not None:
+    if session.repeat > 1 and session.pool is not None:
         write(f"each case was played {session.repeat} times on the binary")
     if session.left_out:
         write(f"{session.left_out} cases are about other revisions than {session.revision.name}")

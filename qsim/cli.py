@@ -32,10 +32,10 @@ from qsim.qapi import (
 from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, revision
 from qsim.report.terminal import render, render_outcome, rerun_command
 from qsim.scenario import Case, ScenarioError, load_paths
-from qsim.target.background import BackgroundBench
-from qsim.target.bench import Bench
+from qsim.target.background import BackgroundPool
 from qsim.target.error import TargetError
 from qsim.target.model import run_model
+from qsim.target.pool import Pool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -179,12 +179,12 @@ def _wanted(name: str | None, version: str) -> Revision:
 
 def _on_binary(qemu: str, cases: Sequence[Case]) -> tuple[str, list[Any]]:
     """The binary's version, and the outcome of each case on it."""
-    bench = BackgroundBench(qemu)
+    pool = BackgroundPool(qemu)
     try:
-        futures = [bench.submit(case) for case in cases]
-        return bench.version, [future.result() for future in futures]
+        futures = [pool.submit(case) for case in cases]
+        return pool.version, [future.result() for future in futures]
     finally:
-        bench.close()
+        pool.close()
 
 
 @main.group()
@@ -217,9 +217,9 @@ def schema_compare(qemu: str, path: Path | None, verbose: bool) -> None:
 
 
 async def _introspect(qemu: str) -> tuple[str, Any]:
-    bench = Bench(qemu, jobs=1)
+    pool = Pool(qemu, jobs=1)
     try:
-        await bench.start()
-        return bench.version, await bench.ask("query-qmp-schema")
+        await pool.start()
+        return pool.version, await pool.ask("query-qmp-schema")
     finally:
-        await bench.close()
+        await pool.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The bench for callers without an event loop: its own loop on its own thread."""
+"""The pool for callers without an event loop: its own loop on its own thread."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 from qsim.outcome import Outcome
 from qsim.scenario.case import Case
-from qsim.target.bench import DEFAULT_JOBS, Bench
+from qsim.target.pool import DEFAULT_JOBS, Pool
 
 T = TypeVar("T")
 
 
-class BackgroundBench:
-    """A :class:`~qsim.target.bench.Bench` whose cases are submitted and awaited later.
+class BackgroundPool:
+    """A :class:`~qsim.target.pool.Pool` whose cases are submitted and awaited later.
 
     The thread must live as long as the processes do: the kernel kills them with it.
 
@@ -26,21 +26,21 @@ class BackgroundBench:
 
     def __init__(self, binary: str, jobs: int = DEFAULT_JOBS) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="qsim-bench")
+        self._thread = threading.Thread(target=self._loop.run_forever, name="qsim-pool")
         self._thread.daemon = True
         self._thread.start()
         self._futures: set[Future[Outcome]] = set()
         self._closed = False
-        self.bench = self._call(self._make(binary, jobs))
+        self.pool = self._call(self._make(binary, jobs))
         try:
-            self._call(self.bench.start())
+            self._call(self.pool.start())
         except BaseException:
             self.close()
             raise
 
     @staticmethod
-    async def _make(binary: str, jobs: int) -> Bench:
-        return Bench(binary, jobs)
+    async def _make(binary: str, jobs: int) -> Pool:
+        return Pool(binary, jobs)
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
@@ -48,11 +48,11 @@ class BackgroundBench:
     @property
     def version(self) -> str:
         """The binary's version as query-version says."""
-        return self.bench.version
+        return self.pool.version
 
     def submit(self, case: Case) -> Future[Outcome]:
         """Play ``case`` when a process is free; the future has its outcome."""
-        future = asyncio.run_coroutine_threadsafe(self.bench.run(case), self._loop)
+        future = asyncio.run_coroutine_threadsafe(self.pool.run(case), self._loop)
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
         return future
@@ -64,8 +64,8 @@ class BackgroundBench:
         self._closed = True
         for future in list(self._futures):
             future.cancel()
-        if hasattr(self, "bench"):
-            self._call(self.bench.close())
+        if hasattr(self, "pool"):
+            self._call(self.pool.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

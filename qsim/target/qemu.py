@@ -268,6 +268,8 @@ class QemuRun:
 
         :raise QemuHung: when it waits for nothing that is ours.
         """
+        # When QEMU dies the death is what counts; nobody looks at this task then.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
         while True:
             await self._settle()
             if task.done() and not shown.early:

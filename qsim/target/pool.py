@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The bench: a few QEMU processes that share the cases of a session.
+"""The pool: a few QEMU processes that share the cases of a session.
 
 One process plays one case at a time; several play side by side, so that waiting for QEMU's event
 rate limiter costs no time.  QUORUM_FAILURE is limited for a whole process, so a case that means
@@ -44,7 +44,7 @@ class _Slot:
     busy: bool = False
 
 
-class Bench:
+class Pool:
     """QEMU processes of one binary.
 
     :param binary: path of a qemu-system binary, or a name on PATH.
