@@ -56,6 +56,6 @@ def strerror(errno: int) -> str:
     return f"Unknown error {errno}"
 
 
-def ret_name(ret: int) -> str:
-    """A driver's return code for people: ``0`` or the errno's name."""
-    return "0" if ret >= 0 else name(-ret)
+def errno_of(text: str) -> str | None:
+    """The name of the errno that strerror() gives ``text`` for, None for another text."""
+    return next((name for name, (_, known) in TABLE.items() if known == text), None)

@@ -6,6 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from qsim.block.errno import errno_of
+
+#: The members of an event in the order its short form has them; an error text comes last.
+SHORT_FORM = {
+    "QUORUM_REPORT_BAD": ("type", "node-name", "sector-num", "sectors-count"),
+    "QUORUM_FAILURE": ("reference", "sector-num", "sectors-count"),
+}
+
 
 @dataclass(frozen=True)
 class Event:
@@ -24,7 +32,13 @@ class Event:
         return dict(self.data).get(member)
 
     def __str__(self) -> str:
-        return " ".join([self.name, *(f"{key}={value}" for key, value in self.data)])
+        """As a scenario writes it; members in full where that has no short form."""
+        data = dict(self.data)
+        order = SHORT_FORM.get(self.name, ())
+        error = errno_of(str(data["error"])) if "error" in data else ""
+        if not order or data.keys() - {"error"} != set(order) or error is None:
+            return " ".join([self.name, *(f"{key}={value}" for key, value in self.data)])
+        return " ".join([self.name, *(str(data[key]) for key in order), error]).strip()
 
 
 def limiter_key(event: Event) -> str:

@@ -9,7 +9,6 @@ from itertools import zip_longest
 from pathlib import Path
 from textwrap import wrap
 
-from qsim.block.events import Event
 from qsim.outcome import Difference, Outcome, StepOutcome
 from qsim.scenario.case import Case, Expectation
 from qsim.scenario.content import describe
@@ -124,14 +123,19 @@ def _side_by_side(case: Case, left: Outcome | None, right: Outcome, name: str) -
 
 
 def _row(left: str, right: str, half: int, mark: str) -> list[str]:
-    indent = {"subsequent_indent": "    ", "drop_whitespace": False}
-    a = wrap(left, half, **indent) or [""]  # type: ignore[arg-type]
-    b = wrap(right, half, **indent) or [""]  # type: ignore[arg-type]
+    a, b = _wrapped(left, half), _wrapped(right, half)
     rows = []
     for x, y in zip_longest(a, b, fillvalue=""):
         rows.append(f"{mark} {x:<{half}} | {y}".rstrip())
         mark = " "
     return rows
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines = wrap(
+        text, width, subsequent_indent="    ", drop_whitespace=False, break_on_hyphens=False
+    )
+    return lines or [""]
 
 
 def rerun_command(case: Case, binary: str | None) -> str:
@@ -161,8 +165,3 @@ def render_outcome(outcome: Outcome) -> str:
         lines += [f"   {name} holds {describe(data)}" for name, data in outcome.contents.items()]
     lines += [f"!! {text}" for text in outcome.trouble]
     return "\n".join(lines)
-
-
-def events_text(events: Sequence[Event]) -> str:
-    """Events, one a line."""
-    return "\n".join(str(event) for event in events)

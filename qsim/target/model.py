@@ -221,8 +221,8 @@ class _Run:
         self.outcome.trouble += filter(None, map(event_problem, shown.events))
         if self.stage.impossible:
             self.outcome.trouble.append(
-                f"{shown.label}: impossible schedule: {', '.join(self.stage.impossible)} "
-                "held no request when it was to be completed"
+                f"{self.case.file}:{step.line}: complete: impossible schedule: "
+                f"{', '.join(self.stage.impossible)} held no request when it was to be completed"
             )
             self.stage.impossible = []
         return going

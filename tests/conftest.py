@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What tests of several rooms start from: families given as text, and the shipped fixtures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+import conformance
+from qsim.data import data_path
+from qsim.outcome import Outcome
+from qsim.quorum.revisions import REVISIONS, revision
+from qsim.scenario import Case, load_paths
+from qsim.scenario.load import load_text
+from qsim.target.model import run_model
+
+pytest_plugins = ["pytester"]
+
+REVISION_NAMES = [one.name for one in REVISIONS]
+HEAD = """\
+family: example
+about: an example
+source: block/quorum.c example_function() (7.2)
+cases:
+"""
+
+#: The text of a family from the text of its cases.
+FamilyText = Callable[[str], str]
+#: The cases of a family from the text of its cases.
+Load = Callable[[str], list[Case]]
+
+
+@pytest.fixture(scope="session")
+def family_text() -> FamilyText:
+    """A whole scenario file around a list of cases; the first case stands on line 5."""
+    return lambda cases: HEAD + dedent(cases).lstrip("\n")
+
+
+@pytest.fixture(scope="session")
+def load(family_text: FamilyText) -> Load:
+    """The cases of a family, loaded under the name ``example.yaml``."""
+    return lambda cases: load_text("example.yaml", family_text(cases), REVISION_NAMES)
+
+
+@pytest.fixture(scope="session")
+def play() -> Callable[[Case], Outcome]:
+    """A case on the model of 7.2."""
+    return lambda case: run_model(case, revision("7.2"))
+
+
+@pytest.fixture(scope="session")
+def shipped_cases() -> list[Case]:
+    """Every case that ships with qsim."""
+    return load_paths([data_path("fixtures")], REVISION_NAMES)
+
+
+@pytest.fixture(scope="session")
+def suite() -> Path:
+    """The folder of the conformance suite, wherever it is installed."""
+    return Path(conformance.__file__).parent
+
+
+@pytest.fixture
+def short_tmp() -> Iterator[Path]:
+    """A temporary folder whose path is short enough for sockets; see pytest's tmp_path."""
+    path = Path(tempfile.mkdtemp(prefix="qt-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def tmpdir_here(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """``short_tmp`` as the place of temporary folders, of this process and of its children."""
+    monkeypatch.setenv("TMPDIR", str(short_tmp))
+    monkeypatch.setattr(tempfile, "tempdir", str(short_tmp))
+    return short_tmp
+
+
+def _processes_naming(text: str) -> list[int]:
+    """The processes whose command line contains ``text``, without those that are dead already."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            line = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if text.encode() in line:
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+@pytest.fixture(scope="session")
+def processes_naming() -> Callable[[str], list[int]]:
+    """Ask which processes have a text, such as a private folder, in their command line."""
+    return _processes_naming
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], bool], float], bool]:
+    """Poll for a condition, at most some seconds; whether it came true."""
+
+    def wait(condition: Callable[[], bool], bound_s: float) -> bool:
+        deadline = time.monotonic() + bound_s
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    return wait
