@@ -14,10 +14,11 @@ from functools import cache
 from typing import Any
 
 from qsim.block.child import Request
+from qsim.block.errno import name as errno_name
 from qsim.block.events import Event, limiter_key
 from qsim.block.sparse import Sparse
 from qsim.block.stage import Answered, Asked, Beat
-from qsim.scenario.case import Case, Expectation
+from qsim.scenario.case import Answer, Case, Expectation, Step
 from qsim.scenario.content import describe
 
 
@@ -39,6 +40,8 @@ class StepOutcome:
     error: tuple[str, str] | None = None
     exit: tuple[int, str] | None = None
     early: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    finish: tuple[int, ...] = ()
 
     def rounds(self) -> list[tuple[Request, ...]] | None:
         """The requests, round by round, without the data of writes; None if not observed."""
@@ -69,6 +72,11 @@ class StepOutcome:
             yield "ret", self.ret
         if self.data is not None:
             yield "data", describe(self.data)
+        for i in self.finish:
+            answer = self.answers[i]
+            data = "" if answer.data is None else f", data {describe(answer.data)}"
+            extent = "" if answer.extent is None else f", {answer.extent[0]} {answer.extent[1]}"
+            yield f"answer {i}", f"{answer.ret}{data}{extent}"
         if self.extent is not None:
             yield "extent", f"{self.extent[0]} {self.extent[1]}"
         if self.error is not None:
@@ -150,8 +158,17 @@ def _step_against(i: int, expect: Expectation, step: StepOutcome) -> Iterator[Di
         yield differ("extent", expect.extent, step.extent)
     if expect.error != step.error:
         yield differ("error", expect.error, step.error)
-    elif expect.ret is None and expect.error is None and expect.returns != step.returns:
+    elif (
+        expect.ret is None
+        and expect.error is None
+        and not expect.answers
+        and expect.returns != step.returns
+    ):
         yield differ("return", expect.returns, step.returns)
+    if expect.answers != step.answers:
+        yield differ("answers", expect.answers, step.answers)
+    if expect.finish != step.finish:
+        yield differ("order of the answers", expect.finish, step.finish)
     rounds = step.rounds()
     if rounds is not None and expect.requests is not None and list(expect.requests) != rounds:
         yield differ("requests", _rounds_text(expect.requests), _rounds_text(rounds))
@@ -159,12 +176,25 @@ def _step_against(i: int, expect: Expectation, step: StepOutcome) -> Iterator[Di
         yield differ("events", _events_text(expect.events), _events_text(step.events))
 
 
+def answer(step: Step, errno: int, data: bytes, extent: tuple[str, int] | None) -> Answer:
+    """What a guest request was answered with; data only where a read succeeded."""
+    if errno:
+        return Answer(errno_name(errno))
+    return Answer("0", data if step.verb == "read" else None, extent)
+
+
+#: What is compared as it is; requests, events and contents have rules of their own.
+FIELDS = (
+    "ret", "data", "extent", "returns", "error", "exit", "early", "answers", "finish",
+)  # fmt: skip
+
+
 def between(left: Outcome, right: Outcome) -> list[Difference]:
     """Where two outcomes part, everything both observed included."""
     found = [_trouble(f"{left.witness}: {text}") for text in left.trouble]
     found += [_trouble(f"{right.witness}: {text}") for text in right.trouble]
     for i, (a, b) in enumerate(zip(left.steps, right.steps, strict=False)):
-        for what in ("ret", "data", "extent", "returns", "error", "exit", "early"):
+        for what in FIELDS:
             x, y = getattr(a, what), getattr(b, what)
             if x != y:
                 x, y = (describe(v) if isinstance(v, bytes) else v for v in (x, y))

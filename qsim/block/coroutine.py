@@ -23,6 +23,7 @@ class Coroutine:
         self._body: PyCoroutine[Any, None, None] | None = None
         self._entry = entry
         self._active = False
+        self._wakeups: list[Coroutine] = []
         self.done = False
 
     def enter(self) -> None:
@@ -43,6 +44,8 @@ class Coroutine:
         finally:
             _stack.pop()
             self._active = False
+        while self._wakeups:
+            self._wakeups.pop(0).enter()
 
     def enter_if_inactive(self) -> None:
         """qemu_coroutine_enter_if_inactive(): nothing when it is on the stack of the caller."""
@@ -56,6 +59,37 @@ class Coroutine:
 
 
 _stack: list[Coroutine] = []
+
+
+def aio_co_wake(coroutine: Coroutine) -> None:
+    """aio_co_wake(): at once from outside; from a coroutine, when that yields or ends."""
+    if _stack:
+        _stack[-1]._wakeups.append(coroutine)
+    else:
+        coroutine.enter()
+
+
+class CoMutex:
+    """CoMutex: fair; unlocking hands it to the one that has waited longest."""
+
+    def __init__(self) -> None:
+        self._locked = False
+        self._waiters: list[Coroutine] = []
+
+    async def lock(self) -> None:
+        """qemu_co_mutex_lock()."""
+        if not self._locked:
+            self._locked = True
+            return
+        self._waiters.append(qemu_coroutine_self())
+        await qemu_coroutine_yield()
+
+    def unlock(self) -> None:
+        """qemu_co_mutex_unlock()."""
+        if self._waiters:
+            aio_co_wake(self._waiters.pop(0))
+        else:
+            self._locked = False
 
 
 def qemu_coroutine_self() -> Coroutine:

@@ -3,33 +3,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from qsim.block.child import Reply, Request, ScriptedChild
-from qsim.block.coroutine import Coroutine, qemu_coroutine_self, qemu_coroutine_yield
 from qsim.block.errno import number
 from qsim.block.flags import Perm, Req, Status
 from qsim.block.io import align_down
 from qsim.block.iovec import QEMUIOVector
+from qsim.block.nbd_connection import NbdConnection, Pending
 from qsim.block.node import BlockDriverState, Limits, World
 from qsim.block.stage import Stage
 
 #: The largest request NBD carries (include/block/nbd.h NBD_MAX_BUFFER_SIZE), in bytes.
 NBD_MAX_BUFFER_SIZE = 32 * 1024 * 1024
 INT_MAX = 0x7FFFFFFF
-
-
-@dataclass(eq=False)
-class Pending:
-    """A request on its way: who waits for it, and the reply once it is there."""
-
-    coroutine: Coroutine
-    reply: Reply | None = None
-
-    def deliver(self, reply: Reply) -> None:
-        """The reply arrives: the waiting coroutine goes on at once."""
-        self.reply = reply
-        self.coroutine.enter()
 
 
 class NbdNode(BlockDriverState):
@@ -46,6 +31,7 @@ class NbdNode(BlockDriverState):
         self.child = child
         self.stage = stage
         self.read_only = child.read_only
+        self.connection = NbdConnection()
         self._data_cache: tuple[int, int] | None = None
         features = child.features
         if "fua" in features:
@@ -72,13 +58,10 @@ class NbdNode(BlockDriverState):
         """nbd_co_request(): send, wait for the reply; a dead connection is EIO."""
         if self.child.dead:
             return Reply(errno=number("EIO"))
-        pending = Pending(qemu_coroutine_self())
+        pending = self.connection.send()
         self.stage.arrive(Request(self.child.name, op, offset, bytes_, flags, data), pending)
-        await qemu_coroutine_yield()
-        assert pending.reply is not None
-        if pending.reply.dead:
-            return Reply(errno=number("EIO"))
-        return pending.reply
+        reply = await self.connection.receive(pending)
+        return Reply(errno=number("EIO")) if reply.dead else reply
 
     async def co_preadv(self, offset: int, bytes_: int, qiov: QEMUIOVector, flags: Req) -> int:
         """nbd_client_co_preadv()."""

@@ -55,8 +55,9 @@ class Held(Generic[Cookie]):
 class Stage(Generic[Cookie]):
     """The children by name, in the scenario's order, and the requests they hold.
 
-    ``order`` is the schedule: names of children, the next to be answered first.  When it is
-    used up, or what it names cannot come any more, the oldest request is answered.
+    ``order`` is the schedule: names of children, the next to be answered first; ``c0.1`` is the
+    second oldest request that c0 holds.  When the schedule is used up, or what it names is not
+    there, the oldest request is answered.
     """
 
     children: dict[str, ScriptedChild]
@@ -110,9 +111,10 @@ class Stage(Generic[Cookie]):
     def _choose(self) -> Held[Cookie]:
         while self.order:
             wanted = self.order.pop(0)
-            for held in self.held:
-                if held.request.child == wanted:
-                    return held
+            child, _, place = wanted.partition(".")
+            its = [held for held in self.held if held.request.child == child]
+            if int(place or 0) < len(its):
+                return its[int(place or 0)]
             self.impossible.append(wanted)
         return self.held[0]
 

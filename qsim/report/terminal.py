@@ -42,9 +42,11 @@ def _expected_story(expect: Expectation | None, seen: StepOutcome) -> list[str]:
         lines.append(f"data {describe(expect.data)}")
     if expect.extent is not None:
         lines.append(f"extent {expect.extent[0]} {expect.extent[1]}")
+    shown = StepOutcome("", answers=expect.answers, finish=expect.finish)
+    lines += [f"{name} {value}" for name, value in shown.results()]
     if expect.error is not None:
         lines.append(f"error {expect.error[0]}: {expect.error[1]}")
-    elif expect.ret is None and expect.exit is None:
+    elif expect.ret is None and expect.exit is None and not expect.answers:
         lines.append(f"return {expect.returns}")
     if expect.exit is not None:
         lines.append(f"exit {expect.exit[0]}: {expect.exit[1]}")

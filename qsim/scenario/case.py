@@ -44,11 +44,21 @@ class ChildSpec:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What one guest request is answered with; ``extent`` is (kind, bytes)."""
+
+    ret: str
+    data: bytes | None = None
+    extent: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True)
 class Expectation:
     """What a step must show.  ``line`` is where it is written.
 
     ``requests`` are the rounds, None where nobody can see them (image files); ``error`` is
-    (class, desc) of a QMP command that must fail.
+    (class, desc) of a QMP command that must fail.  ``answers`` and ``finish`` are for requests
+    in flight together: each one's answer, and the order in which they were answered.
     """
 
     line: int
@@ -60,11 +70,15 @@ class Expectation:
     returns: Any = None
     error: tuple[str, str] | None = None
     exit: tuple[int, str] | None = None
+    answers: tuple[Answer, ...] = ()
+    finish: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing done: a guest request, a QMP command, or bytes changed behind the driver's back."""
+    """One thing done: a guest request, several together (``parts``), a QMP command, or bytes
+    changed behind the driver's back.
+    """
 
     line: int
     verb: str
@@ -77,6 +91,7 @@ class Step:
     contents: dict[str, Content] = field(default_factory=dict)
     faults: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
     complete: tuple[str, ...] = ()
+    parts: tuple[Step, ...] = ()
     expect: Expectation | None = None
 
     def __str__(self) -> str:
@@ -85,6 +100,8 @@ class Step:
             if self.verb != "flush":
                 words += [str(self.offset), str(self.bytes)]
             return " ".join([*words, *self.flags])
+        if self.verb == "together":
+            return " | ".join(map(str, self.parts))
         if self.verb == "qmp":
             return f"qmp {self.command}"
         return self.verb

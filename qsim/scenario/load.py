@@ -17,7 +17,7 @@ from qsim.block.child import FEATURES, Fault, Request
 from qsim.block.errno import TABLE
 from qsim.block.flags import BDRV_SECTOR_SIZE
 from qsim.block.sparse import Sparse
-from qsim.scenario.case import IO_VERBS, Case, ChildSpec, Expectation, Step
+from qsim.scenario.case import IO_VERBS, Answer, Case, ChildSpec, Expectation, Step
 from qsim.scenario.content import Content, parse_bytes, parse_content
 from qsim.scenario.error import ScenarioError
 from qsim.scenario.lines import Document, Path
@@ -26,7 +26,7 @@ from qsim.scenario.notation import parse_event, parse_extent, parse_fault, parse
 DEFAULT_SIZE = 64 * 1024
 #: The largest child, in bytes.
 MAX_SIZE = 1 << 60
-VERBS = (*IO_VERBS, "qmp", "set")
+VERBS = (*IO_VERBS, "together", "qmp", "set")
 
 
 @cache
@@ -147,7 +147,7 @@ class _Loader:
             "open",
             expect=self._expectation(raw.get("open", {}), ("open",), "open", {}, 0),
         )
-        has_io = any(step.verb in IO_VERBS for step in self.steps)
+        has_io = any(step.verb in (*IO_VERBS, "together") for step in self.steps)
         return Case(
             family=self.family["family"],
             name=raw["name"],
@@ -232,7 +232,7 @@ class _Loader:
         except ValueError as error:
             raise self.fail(path, str(error)) from error
 
-    def _step(self, raw: dict[str, Any], path: Path) -> Step:
+    def _step(self, raw: dict[str, Any], path: Path, part_of_many: bool = False) -> Step:
         verbs = [verb for verb in VERBS if verb in raw]
         if len(verbs) != 1:
             found = " and ".join(verbs) or "none"
@@ -253,14 +253,21 @@ class _Loader:
             self._known(name, (*path, "faults", name))
             faults[name] = self._faults(fault, (*path, "faults", name))
         for i, name in enumerate(raw.get("complete", [])):
-            self._known(name, (*path, "complete", i))
+            self._known(name.partition(".")[0], (*path, "complete", i))
+        parts = tuple(
+            self._step(part, (*path, "together", i), part_of_many=True)
+            for i, part in enumerate(raw.get("together", []))
+        )
         contents = {}
         for name, text in raw.get("set", {}).items():
             self._known(name, (*path, "set", name))
             size = len(self.children[name].content.data)
             contents[name] = self._content(text, size, (*path, "set", name))
         expect = None
-        if verb != "set":
+        if part_of_many:
+            if verb not in IO_VERBS or raw.keys() - {verb, "flags"}:
+                raise self.fail(path, "requests in flight together have only a verb and flags")
+        elif verb != "set":
             if "expect" not in raw:
                 raise self.fail(path, "expect is missing: say what must be seen")
             given = (*path, "expect")
@@ -277,6 +284,7 @@ class _Loader:
             contents=contents,
             faults=faults,
             complete=tuple(raw.get("complete", [])),
+            parts=parts,
             expect=expect,
         )
 
@@ -319,9 +327,31 @@ class _Loader:
                 returns=raw.get("return", {}),
                 error=(error["class"], error["desc"]) if error else None,
                 exit=(raw["exit"]["status"], raw["exit"]["stderr"]) if exits else None,
+                answers=self._answers(raw, step, path) if verb == "together" else (),
+                finish=tuple(raw.get("finish", ())),
             )
         except ValueError as problem:
             raise self.fail(path, str(problem)) from problem
+
+    def _answers(self, raw: Any, step: Any, path: Path) -> tuple[Answer, ...]:
+        """The answers to requests in flight together, in the order of the requests."""
+        requests = step["together"]
+        for key in ("answers", "finish", "requests"):
+            if key not in raw:
+                raise self.fail(path, f"{key} is missing: all of what must be seen")
+        if sorted(raw["finish"]) != list(range(len(requests))):
+            raise self.fail((*path, "finish"), f"name each of 0 to {len(requests) - 1} once")
+        if len(raw["answers"]) != len(requests):
+            raise self.fail((*path, "answers"), f"{len(requests)} requests need as many answers")
+        answers = []
+        for one, request in zip(raw["answers"], requests, strict=True):
+            data = None
+            if "data" in one:
+                length = parse_bytes(request["read"][1])
+                data = parse_content(one["data"], length).data.read(0, length)
+            extent = parse_extent(one["extent"]) if "extent" in one else None
+            answers.append(Answer(str(one["ret"]), data, extent))
+        return tuple(answers)
 
     def _requests(
         self, raw: Any, verb: str, offset: int, bytes_: int, step: Any

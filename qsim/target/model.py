@@ -3,26 +3,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from qsim.block.blkdebug import BlkdebugNode
 from qsim.block.child import ScriptedChild
 from qsim.block.coroutine import Coroutine
-from qsim.block.errno import name as errno_name
 from qsim.block.error import ProcessExit, QmpError
 from qsim.block.export import Export, GuestReply
 from qsim.block.monitor import Monitor, no_add_child, no_del_child
-from qsim.block.nbd_node import NbdNode, Pending
+from qsim.block.nbd_connection import Pending
+from qsim.block.nbd_node import NbdNode
 from qsim.block.node import BdrvChild, BlockDriverState, World, bdrv_unref_child
 from qsim.block.options import qdict_extract_subqdict
 from qsim.block.qcow2 import Qcow2Node
 from qsim.block.stage import Stage
-from qsim.outcome import Outcome, StepOutcome
+from qsim.outcome import Outcome, StepOutcome, answer
 from qsim.quorum.children import quorum_add_child, quorum_del_child
 from qsim.quorum.node import QuorumNode
 from qsim.quorum.options import quorum_open
 from qsim.quorum.revisions import Revision
-from qsim.scenario.case import IO_VERBS, Case, Step
+from qsim.scenario.case import Case, Step
 from qsim.target.views import view
 from qsim.target.wire import event_problem, refuse, with_servers
 
@@ -150,22 +152,23 @@ class _Run:
         self.early: tuple[str, ...] = ()
         self.outcome = Outcome(f"model {revision.name}")
 
-    def run_until_done(self, coroutine: Coroutine) -> None:
-        """Enter ``coroutine`` and answer children until it has ended and nothing is held.
+    def run_until_done(self, *coroutines: Coroutine) -> None:
+        """Enter ``coroutines`` and answer children until all have ended and nothing is held.
 
-        :raise Hang: when it waits for something that will not come.
+        :raise Hang: when one waits for something that will not come.
         """
-        coroutine.enter()
+        for coroutine in coroutines:
+            coroutine.enter()
         while True:
             self.stage.settle()
-            if coroutine.done and not self.early:
+            if all(coroutine.done for coroutine in coroutines) and not self.early:
                 self.early = tuple(str(held.request) for held in self.stage.held)
             gone = self.stage.complete_next()
             if not gone:
                 break
             for held, reply in gone:
                 held.cookie.deliver(reply)
-        if not coroutine.done:
+        if not all(coroutine.done for coroutine in coroutines):
             raise Hang
 
     def play(self) -> Outcome:
@@ -251,12 +254,17 @@ class _Run:
         elif step.verb == "qmp":
             shown.returns = view(step.command, self._execute(step.command, step.arguments))
         else:
-            assert step.verb in IO_VERBS
-            reply = self._guest(step)
-            shown.ret = errno_name(reply.errno) if reply.errno else "0"
-            if step.verb == "read" and not reply.errno:
-                shown.data = reply.data
-            shown.extent = reply.extent
+            parts = step.parts or (step,)
+            replies = self._guest(parts)
+            answers = {
+                i: answer(parts[i], reply.errno, reply.data, reply.extent) for i, reply in replies
+            }
+            if step.parts:
+                shown.answers = tuple(answers[i] for i in sorted(answers))
+                shown.finish = tuple(answers)
+            else:
+                shown.ret = answers[0].ret
+                shown.data, shown.extent = answers[0].data, answers[0].extent
 
     def _execute(self, command: str, arguments: dict[str, Any]) -> Any:
         """A QMP command, after the visitor has seen its arguments.
@@ -267,18 +275,18 @@ class _Run:
         refuse(command, arguments)
         return self.monitor.execute(command, arguments)
 
-    def _guest(self, step: Step) -> GuestReply:
+    def _guest(self, steps: Sequence[Step]) -> list[tuple[int, GuestReply]]:
+        """The replies to guest requests in flight together, in the order they come."""
         assert self.export is not None
         export = self.export
-        replies: list[GuestReply] = []
+        replies: list[tuple[int, GuestReply]] = []
 
-        async def request() -> None:
-            replies.append(
-                await export.request(step.verb, step.offset, step.bytes, step.data, step.flags)
-            )
+        async def request(i: int, step: Step) -> None:
+            reply = await export.request(step.verb, step.offset, step.bytes, step.data, step.flags)
+            replies.append((i, reply))
 
-        self.run_until_done(Coroutine(request))
-        return replies[0]
+        self.run_until_done(*(Coroutine(partial(request, i, step)) for i, step in enumerate(steps)))
+        return replies
 
 
 def _python(options: dict[str, Any]) -> dict[str, Any]:

@@ -16,12 +16,11 @@ from typing import Any
 from qemu.qmp import ExecuteError
 
 from qsim.block.child import Reply
-from qsim.block.errno import name as errno_name
 from qsim.block.events import Event, limiter_key
 from qsim.block.sparse import Sparse
 from qsim.block.stage import Stage
-from qsim.outcome import Outcome, StepOutcome
-from qsim.scenario.case import IO_VERBS, Case, Step
+from qsim.outcome import Outcome, StepOutcome, answer
+from qsim.scenario.case import Case, Step
 from qsim.target.error import QemuDied, QemuHung
 from qsim.target.limiter import Windows
 from qsim.target.names import Names
@@ -183,8 +182,7 @@ class QemuRun:
         elif step.verb == "qmp":
             await self._qmp(step.command, self.names.out(step.arguments), shown)
         else:
-            assert step.verb in IO_VERBS
-            await self._guest_request(step, shown)
+            await self._guest_requests(step, shown)
         return True
 
     async def _open(self, shown: StepOutcome) -> bool:
@@ -246,22 +244,37 @@ class QemuRun:
         if command == "blockdev-del":
             self.added = [added for added in self.added if added != name]
 
-    async def _guest_request(self, step: Step, shown: StepOutcome) -> None:
-        assert self.guest is not None
-        task = self.guest.submit(step.verb, step.offset, step.bytes, step.data, step.flags)
-        await self._until(task, str(step), shown)
+    async def _guest_requests(self, step: Step, shown: StepOutcome) -> None:
+        """Send the step's request, or all its parts, and play until all are answered."""
+        guest = self.guest
+        assert guest is not None
+        parts = step.parts or (step,)
+        tasks = [
+            guest.submit(part.verb, part.offset, part.bytes, part.data, part.flags)
+            for part in parts
+        ]
+        finish: list[int] = []
+        for i, task in enumerate(tasks):
+            task.add_done_callback(lambda _, i=i: finish.append(i))  # type: ignore[misc]
+        await self._until(asyncio.gather(*tasks), str(step), shown)
         try:
-            reply: GuestReply = task.result()
+            replies: list[GuestReply] = [task.result() for task in tasks]
         except NbdConnectionLost:
             # The export's server is QEMU: a lost connection is its death or its mistake.
             await self.process.ping()
             raise QemuHung("it closed the guest's connection") from None
-        shown.ret = errno_name(reply.errno) if reply.errno else "0"
-        if step.verb == "read" and not reply.errno:
-            shown.data = reply.data
-        if reply.extents:
-            extent = reply.extents[0]
-            shown.extent = ("zero" if extent.zero else "data", extent.bytes)
+        answers = [
+            answer(part, reply.errno, reply.data, _extent(reply))
+            for part, reply in zip(parts, replies, strict=True)
+        ]
+        if step.parts:
+            shown.answers, shown.finish = tuple(answers), tuple(finish)
+        else:
+            shown.ret, shown.data, shown.extent = (
+                answers[0].ret,
+                answers[0].data,
+                answers[0].extent,
+            )
 
     async def _until(self, task: asyncio.Future[Any], name: str, shown: StepOutcome) -> None:
         """Let QEMU run and answer its children by the schedule until ``task`` is done.
@@ -345,6 +358,12 @@ class QemuRun:
         for event in self.process.events[self.played.first_event :]:
             if event.name in SCENARIO_EVENTS:
                 self.windows.opened(limiter_key(_event(event, self.names, False)), event.received_s)
+
+
+def _extent(reply: GuestReply) -> tuple[str, int] | None:
+    if not reply.extents:
+        return None
+    return ("zero" if reply.extents[0].zero else "data", reply.extents[0].bytes)
 
 
 def _event(event: WireEvent, names: Names, translate: bool = True) -> Event:

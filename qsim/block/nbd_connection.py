@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How QEMU's NBD client hands replies to the requests in flight on one connection.
+
+There is no reader of its own: of the requests that wait, one holds ``receive_mutex`` and reads,
+for itself or for others.  With several in flight this shows: a request that has read its own
+reply needs the mutex once more to end, and waits while the next reader, who was handed it, waits
+for a reply to come (block/nbd.c nbd_receive_replies(), nbd_recv_coroutines_wake(); 7.2 and 10.0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qsim.block.child import Reply
+from qsim.block.coroutine import (
+    CoMutex,
+    Coroutine,
+    aio_co_wake,
+    qemu_coroutine_self,
+    qemu_coroutine_yield,
+)
+
+MAX_NBD_REQUESTS = 16
+DEAD = Reply(dead=True)
+
+
+@dataclass(eq=False)
+class Pending:
+    """A request on its way (NBDClientRequest); ``deliver`` is its reply arriving."""
+
+    connection: NbdConnection
+    coroutine: Coroutine
+    receiving: bool = False
+
+    def deliver(self, reply: Reply) -> None:
+        """The reply is on the socket: whoever reads there goes on."""
+        self.connection.arrived(self, reply)
+
+
+class NbdConnection:
+    """One connection and its requests in flight."""
+
+    def __init__(self) -> None:
+        self._requests: list[Pending | None] = [None] * MAX_NBD_REQUESTS
+        self._mutex = CoMutex()
+        self._current: tuple[Pending, Reply] | None = None
+        self._inbox: list[tuple[Pending, Reply]] = []
+        self._end = False
+        self._reader: Coroutine | None = None
+
+    def send(self) -> Pending:
+        """nbd_co_send_request(): the first free place is taken."""
+        place = self._requests.index(None)
+        pending = Pending(self, qemu_coroutine_self())
+        self._requests[place] = pending
+        return pending
+
+    def arrived(self, pending: Pending, reply: Reply) -> None:
+        """A reply, or the end of the connection, can be read."""
+        if reply.dead:
+            self._end = True
+        else:
+            self._inbox.append((pending, reply))
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.enter()
+
+    async def receive(self, pending: Pending) -> Reply:
+        """nbd_co_receive_one_chunk(): the reply to ``pending``, dead at the connection's end."""
+        reply = await self._receive_replies(pending)
+        self._current = None
+        await self._mutex.lock()
+        for request in self._requests:
+            if request is not None and self._wake_one(request):
+                break
+        self._mutex.unlock()
+        self._requests[self._requests.index(pending)] = None
+        return reply
+
+    async def _receive_replies(self, pending: Pending) -> Reply:
+        """nbd_receive_replies()."""
+        await self._mutex.lock()
+        while True:
+            if self._current is not None:
+                if self._current[0] is pending:
+                    self._mutex.unlock()
+                    return self._current[1]
+                pending.receiving = True
+                self._mutex.unlock()
+                await qemu_coroutine_yield()
+                await self._mutex.lock()
+                continue
+            while not self._inbox and not self._end:
+                self._reader = qemu_coroutine_self()
+                await qemu_coroutine_yield()
+            if not self._inbox:
+                self._mutex.unlock()
+                return DEAD
+            self._current = self._inbox.pop(0)
+            if self._current[0] is not pending:
+                self._wake_one(self._current[0])
+
+    @staticmethod
+    def _wake_one(request: Pending) -> bool:
+        """nbd_recv_coroutine_wake_one()."""
+        if not request.receiving:
+            return False
+        request.receiving = False
+        aio_co_wake(request.coroutine)
+        return True

@@ -1,0 +1,403 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Comparing what was observed: with the fixture, and with what somebody else observed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qsim.block.child import Request
+from qsim.block.events import Event
+from qsim.block.sparse import Sparse
+from qsim.block.stage import Answered, Asked
+from qsim.outcome import (
+    Difference,
+    Outcome,
+    StepOutcome,
+    against_fixture,
+    between,
+    events_match,
+)
+from qsim.scenario import Case
+from qsim.scenario.notation import parse_event
+
+Load = Callable[[str], list[Case]]
+
+CASE = """
+- name: a
+  children: [A, A, B]
+  quorum: {vote-threshold: 2}
+  steps:
+  - read: [0, 512]
+    expect: {ret: 0, data: A, requests: all, events: [QUORUM_REPORT_BAD read c2 0 1]}
+  - block-status: [0, 512]
+    expect:
+      ret: 0
+      extent: data 512
+      requests:
+      - c0 block-status 0 512
+      - c1 block-status 0 512
+      - c2 block-status 0 512
+  - qmp: {execute: x-blockdev-change, arguments: {parent: q, child: nosuch}}
+    expect: {error: "Node 'q' does not have child 'nosuch'"}
+  - qmp: {execute: x-blockdev-change, arguments: {parent: q, child: children.2}}
+    expect: {return: {}}
+"""
+READ, STATUS, REFUSED, REMOVED = 1, 2, 3, 4
+
+
+@pytest.fixture
+def case(load: Load) -> Case:
+    (loaded,) = load(CASE)
+    return loaded
+
+
+@pytest.fixture
+def outcome(case: Case, play: Callable[[Case], Outcome]) -> Outcome:
+    """What the model shows of the case: just what the fixture says."""
+    return play(case)
+
+
+def one(found: list[Difference]) -> tuple[int | None, str]:
+    """Step and field of the only difference."""
+    assert len(found) == 1, [str(difference) for difference in found]
+    return found[0].step, found[0].what
+
+
+#: A field of a step, the step, another value, and what the difference is called.
+CHANGES = [
+    ("ret", READ, "EIO", "ret"),
+    ("ret", READ, None, "ret"),
+    ("data", READ, b"B" * 512, "data"),
+    ("extent", STATUS, ("zero", 512), "extent"),
+    ("extent", STATUS, ("data", 511), "extent"),
+    ("extent", STATUS, None, "extent"),
+    ("error", REFUSED, ("GenericError", "no"), "error"),
+    ("error", REFUSED, ("DeviceNotFound", "Node 'q' does not have child 'nosuch'"), "error"),
+    ("error", REFUSED, None, "error"),
+    ("returns", REMOVED, {"a": 1}, "return"),
+    ("returns", REMOVED, None, "return"),
+    ("exit", READ, (1, "gone"), "exit"),
+    ("early", READ, ("c2 read 0 512",), "answered before the completion of"),
+    ("events", READ, [], "events"),
+    ("events", STATUS, [parse_event("QUORUM_FAILURE q 0 1")], "events"),
+    ("beats", READ, [], "requests"),
+    ("beats", READ, [Asked((Request("c0", "read", 0, 512),))], "requests"),
+]
+
+
+def test_what_the_fixture_says_is_no_difference(case: Case, outcome: Outcome) -> None:
+    assert against_fixture(case, outcome) == []
+
+
+@pytest.mark.parametrize(("name", "step", "value", "what"), CHANGES)
+def test_fixture_finds_the_one_field_that_differs(
+    case: Case, outcome: Outcome, name: str, step: int, value: object, what: str
+) -> None:
+    setattr(outcome.steps[step], name, value)
+    assert one(against_fixture(case, outcome)) == (step, what)
+
+
+def test_difference_says_both_values(case: Case, outcome: Outcome) -> None:
+    outcome.steps[READ].data = b"AB" * 4
+    (found,) = against_fixture(case, outcome)
+    assert (found.label, found.left, found.right[:8]) == ("read 0 512", "A:512", "A:1 B:1 ")
+    assert str(found) == f"read 0 512: data: A:512 != {found.right}"
+
+
+def test_error_where_success_is_expected_differs_once(case: Case, outcome: Outcome) -> None:
+    outcome.steps[REMOVED].error = ("GenericError", "no")
+    outcome.steps[REMOVED].returns = None
+    assert one(against_fixture(case, outcome)) == (REMOVED, "error")
+
+
+def test_request_with_another_flag_differs(case: Case, outcome: Outcome) -> None:
+    beats = outcome.steps[READ].beats
+    assert beats is not None and isinstance(beats[0], Asked)
+    first, *others = beats[0].requests
+    beats[0] = Asked((replace(first, flags=("fua",)), *others))
+    assert one(against_fixture(case, outcome)) == (READ, "requests")
+
+
+def test_rounds_differ_when_the_same_requests_came_one_after_the_other(
+    case: Case, outcome: Outcome
+) -> None:
+    beats = outcome.steps[READ].beats
+    assert beats is not None and isinstance(beats[0], Asked)
+    outcome.steps[READ].beats = [Asked((request,)) for request in beats[0].requests]
+    assert one(against_fixture(case, outcome)) == (READ, "requests")
+
+
+def test_contents_differ_by_child(case: Case, outcome: Outcome) -> None:
+    assert outcome.contents is not None
+    outcome.contents["c1"].write(7, b"x")
+    (found,) = against_fixture(case, outcome)
+    assert (found.step, found.what) == (None, "contents of c1")
+    assert (found.left, found.right) == ("A:65536", "A:7 x:1 A:65528")
+
+
+def test_trouble_differs_from_everything(case: Case, outcome: Outcome) -> None:
+    outcome.trouble.append("leak of qcrs[0].buf")
+    (found,) = against_fixture(case, outcome)
+    assert (found.label, found.what, found.right) == ("run", "trouble", "leak of qcrs[0].buf")
+    assert [d.right for d in between(outcome, outcome)] == [
+        f"{outcome.witness}: leak of qcrs[0].buf"
+    ] * 2
+
+
+@pytest.mark.parametrize(("name", "step"), [("beats", READ), ("data", READ)])
+def test_fixture_leaves_out_what_was_not_observed(
+    case: Case, outcome: Outcome, name: str, step: int
+) -> None:
+    setattr(outcome.steps[step], name, None)
+    assert against_fixture(case, outcome) == []
+
+
+def test_fixture_leaves_out_contents_nobody_read_back(case: Case, outcome: Outcome) -> None:
+    assert outcome.contents is not None
+    del outcome.contents["c0"]
+    assert against_fixture(case, outcome) == []
+    outcome.contents = None
+    assert against_fixture(case, outcome) == []
+
+
+def test_fixture_leaves_out_requests_nobody_could_see(load: Load) -> None:
+    (case,) = load("""
+        - name: a
+          drive: driver=quorum
+          images: {a: A}
+          steps:
+          - read: [0, 512]
+            expect: {ret: 0, data: A}
+        """)
+    opening = StepOutcome("open", returns={}, beats=[])
+    asked = [Asked((Request("a", "read", 0, 512),))]
+    step = StepOutcome("read 0 512", "0", b"A" * 512, beats=asked)
+    assert against_fixture(case, Outcome("w", [opening, step])) == []
+
+
+def test_after_an_expected_exit_nothing_else_of_the_step_counts(load: Load) -> None:
+    (case,) = load("""
+        - name: a
+          steps:
+          - read: [0, 512]
+            expect: {exit: {status: 1, stderr: bye}}
+          - read: [0, 512]
+            expect: {ret: 0, data: A, requests: all}
+        """)
+    ended = StepOutcome("read 0 512", exit=(1, "bye"), events=[parse_event("QUORUM_FAILURE q 0 1")])
+    outcome = Outcome("w", [StepOutcome("open", returns={}), ended])
+    assert against_fixture(case, outcome) == []
+    ended.exit = (1, "BYE")
+    assert one(against_fixture(case, outcome)) == (1, "exit")
+    ended.exit = None
+    assert one(against_fixture(case, outcome)) == (1, "exit")
+
+
+def test_an_outcome_is_no_different_from_itself(outcome: Outcome) -> None:
+    assert between(outcome, outcome) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "value", "what"),
+    [
+        *((*change[:3], change[0]) for change in CHANGES if change[0] != "beats"),
+        ("beats", READ, [], "story"),
+    ],
+)
+def test_two_outcomes_part_in_the_one_field_that_differs(
+    case: Case,
+    outcome: Outcome,
+    play: Callable[[Case], Outcome],
+    name: str,
+    step: int,
+    value: object,
+    what: str,
+) -> None:
+    other = play(case)
+    setattr(other.steps[step], name, value)
+    assert one(between(outcome, other)) == (step, what)
+    assert one(between(other, outcome)) == (step, what)
+
+
+def test_two_outcomes_part_in_how_a_request_was_answered(
+    case: Case, outcome: Outcome, play: Callable[[Case], Outcome]
+) -> None:
+    other = play(case)
+    beats = other.steps[READ].beats
+    assert beats is not None
+    beats[1] = Answered("c0", "read", 5)
+    assert one(between(outcome, other)) == (READ, "story")
+
+
+def test_two_outcomes_part_in_the_data_that_was_written(
+    load: Load, play: Callable[[Case], Outcome]
+) -> None:
+    (case,) = load("""
+        - name: a
+          children: 1
+          quorum: {vote-threshold: 1}
+          steps:
+          - write: [0, 512, W]
+            expect: {ret: 0, requests: all}
+          contents: {c0: "W:512 A"}
+        """)
+    left, right = play(case), play(case)
+    beats = right.steps[1].beats
+    assert beats is not None and isinstance(beats[0], Asked)
+    beats[0] = Asked((replace(beats[0].requests[0], data=b"X" * 512),))
+    assert against_fixture(case, right) == []
+    (found,) = between(left, right)
+    assert "= W:512" in found.left and "= X:512" in found.right
+
+
+def test_two_outcomes_part_in_the_number_of_steps(
+    case: Case, outcome: Outcome, play: Callable[[Case], Outcome]
+) -> None:
+    other = play(case)
+    other.steps.pop()
+    assert one(between(outcome, other)) == (None, "steps")
+
+
+def test_two_outcomes_part_in_contents_both_know(
+    case: Case, outcome: Outcome, play: Callable[[Case], Outcome]
+) -> None:
+    other = play(case)
+    assert other.contents is not None
+    other.contents["c0"] = Sparse(65536, ord("Z"))
+    assert one(between(outcome, other)) == (None, "contents of c0")
+
+
+def test_two_outcomes_leave_out_what_one_did_not_observe(
+    case: Case, outcome: Outcome, play: Callable[[Case], Outcome]
+) -> None:
+    other = play(case)
+    assert other.contents is not None
+    del other.contents["c0"]
+    for step in other.steps:
+        step.beats = None
+    assert between(outcome, other) == between(other, outcome) == []
+    other.contents = None
+    assert between(outcome, other) == between(other, outcome) == []
+
+
+def test_story_tells_requests_answers_results_and_events(outcome: Outcome) -> None:
+    assert outcome.steps[READ].story() == [
+        "asks c0 read 0 512",
+        "asks c1 read 0 512",
+        "asks c2 read 0 512",
+        "  <- c0 read: ok",
+        "  <- c1 read: ok",
+        "  <- c2 read: ok",
+        "ret 0",
+        "data A:512",
+        f"event {parse_event('QUORUM_REPORT_BAD read c2 0 1')}",
+    ]
+
+
+# What QEMU's rate limiter leaves of the events of one step.
+
+
+def bad(node: str, sector: int) -> Event:
+    """One event of a window of its own, told from others of the window by its sector."""
+    return parse_event(f"QUORUM_REPORT_BAD read {node} {sector} 1")
+
+
+def failure(sector: int) -> Event:
+    """One event of the window all nodes share."""
+    return parse_event(f"QUORUM_FAILURE q {sector} 1")
+
+
+def test_all_events_match() -> None:
+    events = [bad("a", 0), bad("b", 0), failure(0)]
+    assert events_match(events, events)
+    assert events_match([], [])
+
+
+def test_of_one_window_the_middle_may_be_dropped() -> None:
+    events = [bad("a", 0), bad("a", 1), bad("a", 2), bad("a", 3)]
+    for kept in ([0, 3], [0, 1, 3], [0, 2, 3], [0, 1, 2, 3]):
+        assert events_match(events, [events[i] for i in kept])
+
+
+@pytest.mark.parametrize("kept", [[], [0], [3], [0, 1, 2], [1, 2, 3], [1, 2]])
+def test_of_one_window_first_and_last_must_be_there(kept: list[int]) -> None:
+    events = [bad("a", 0), bad("a", 1), bad("a", 2), bad("a", 3)]
+    assert not events_match(events, [events[i] for i in kept])
+
+
+def test_of_two_events_none_may_be_dropped() -> None:
+    events = [bad("a", 0), bad("a", 1)]
+    assert not events_match(events, events[:1])
+    assert not events_match(events, events[1:])
+
+
+def test_windows_of_different_nodes_are_independent() -> None:
+    events = [bad("a", 0), bad("b", 0), bad("a", 1), bad("b", 1), bad("a", 2)]
+    assert events_match(events, [events[i] for i in (0, 1, 3, 4)])
+    assert not events_match(events, [events[i] for i in (0, 1, 2, 4)])
+
+
+def test_failures_share_one_window_whatever_they_name() -> None:
+    events = [failure(0), parse_event("QUORUM_FAILURE r 0 1"), failure(1)]
+    assert events_match(events, [events[0], events[2]])
+    assert not events_match(events, events[:2])
+
+
+def test_events_without_a_limit_are_never_dropped() -> None:
+    events = [Event.of("OTHER", {"n": n}) for n in range(3)]
+    assert events_match(events, events)
+    assert not events_match(events, [events[0], events[2]])
+
+
+def test_order_counts() -> None:
+    events = [bad("a", 0), bad("b", 0)]
+    assert not events_match(events, events[::-1])
+
+
+def test_nothing_may_be_added_or_changed() -> None:
+    events = [bad("a", 0), bad("a", 1), bad("a", 2)]
+    assert not events_match(events, [*events, events[-1]])
+    assert not events_match(events, [events[0], bad("a", 9), events[2]])
+    assert not events_match([], events[:1])
+
+
+def test_equal_events_are_counted() -> None:
+    same = [bad("a", 0)] * 4
+    assert events_match(same, same[:2])
+    assert events_match(same, same[:3])
+    assert not events_match(same, same[:1])
+
+
+def allowed(events: list[Event]) -> list[list[Event]]:
+    """What the limiter can leave, by its definition: all choices that keep both ends."""
+    ends = set()
+    for node in {event.get("node-name") for event in events}:
+        places = [i for i, event in enumerate(events) if event.get("node-name") == node]
+        ends |= {places[0], places[-1]}
+    middle = sorted(set(range(len(events))) - ends)
+    return [
+        [events[i] for i in sorted({*ends, *chosen})]
+        for count in range(len(middle) + 1)
+        for chosen in combinations(middle, count)
+    ]
+
+
+_EVENTS = st.lists(
+    st.builds(bad, st.sampled_from("ab"), st.integers(min_value=0, max_value=2)), max_size=6
+)
+
+
+@given(_EVENTS)
+def test_whatever_the_limiter_can_leave_matches(events: list[Event]) -> None:
+    assert all(events_match(events, left) for left in allowed(events))
+
+
+@given(_EVENTS, _EVENTS)
+def test_whatever_matches_the_limiter_can_leave(events: list[Event], seen: list[Event]) -> None:
+    assert events_match(events, seen) == (seen in allowed(events))
