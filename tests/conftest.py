@@ -12,6 +12,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import conformance
 from qsim.data import data_path
@@ -22,6 +23,16 @@ from qsim.scenario.load import load_text
 from qsim.target.model import run_model
 
 pytest_plugins = ["pytester"]
+
+# No test may fail because a machine is slow; CI sees the same examples every time.
+settings.register_profile(
+    "qsim",
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("qsim")
 
 REVISION_NAMES = [one.name for one in REVISIONS]
 HEAD = """\

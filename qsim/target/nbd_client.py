@@ -16,6 +16,7 @@ from functools import partial
 from qsim.block.child import Extent
 from qsim.target import nbd_proto as nbd
 from qsim.target.nbd_proto import Chunk, Cmd, CmdFlag, Handshake, Info, Opt, Rep, Transmission
+from qsim.target.nbd_wire import Parser, Wire
 
 # More than any reply this client asks for; a longer one is rubbish, not worth buffering.
 _MAX_REPLY = nbd.MAX_PAYLOAD + 4096
@@ -64,7 +65,7 @@ class _Pending:
     extents: tuple[Extent, ...] = field(default=())
 
 
-class GuestConnection(nbd.Wire):
+class GuestConnection(Wire):
     """A connection to one export; made by :meth:`connect`."""
 
     def __init__(self, export: str) -> None:
@@ -209,7 +210,7 @@ class GuestConnection(nbd.Wire):
         """Keep what was wrong, for whoever waits and whoever asks later."""
         self._failure = nbd.NbdProtocolError(f"{self}: {error}")
 
-    def parser(self) -> nbd.Parser:
+    def parser(self) -> Parser:
         """A whole connection: greeting, replies to the options, replies to requests."""
         magic, option_magic, flags = nbd.GREETING.unpack((yield nbd.GREETING.size))
         if (magic, option_magic) != (nbd.MAGIC, nbd.OPTION_MAGIC):
@@ -284,7 +285,7 @@ class GuestConnection(nbd.Wire):
             reply = GuestReply(0, request.data or b"", request.extents)
         request.future.set_result(reply)
 
-    def _simple_reply(self) -> nbd.Parser:
+    def _simple_reply(self) -> Parser:
         """The rest of a simple reply ("Simple reply message")."""
         error, cookie = _SIMPLE_REST.unpack((yield _SIMPLE_REST.size))
         request = self._find(cookie)
@@ -296,7 +297,7 @@ class GuestConnection(nbd.Wire):
                 request.data = yield request.length
         self._finish(cookie)
 
-    def _chunk(self) -> nbd.Parser:
+    def _chunk(self) -> Parser:
         """The rest of a structured reply chunk ("Structured reply chunk message")."""
         flags, kind, cookie, length = _CHUNK_REST.unpack((yield _CHUNK_REST.size))
         request = self._find(cookie)

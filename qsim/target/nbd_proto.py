@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The NBD protocol as both ends use it: numbers, packing, and a parser fed by the event loop.
+"""The NBD protocol as both ends use it: numbers and packing.
 
 Names and numbers are those of the NBD protocol document (``doc/proto.md`` of the NBD project);
 a section named below is a section of that document.  Everything on the wire is big endian.
@@ -7,12 +7,11 @@ a section named below is a section of that document.  Everything on the wire is 
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import struct
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from enum import IntEnum, IntFlag
-from typing import Final, cast
+from typing import Final
 
 MAGIC: Final = 0x4E42444D41474943  # "NBDMAGIC"
 OPTION_MAGIC: Final = 0x49484156454F5054  # "IHAVEOPT"
@@ -271,80 +270,3 @@ def _unpack_string(data: bytes, at: int) -> tuple[str, int]:
         return data[start:end].decode(), end
     except UnicodeDecodeError as error:
         raise NbdProtocolError("a string in an option is not UTF-8") from error
-
-
-#: Straight-line parsing of a stream: yields how many bytes it wants next, is sent exactly those.
-#: It returns when the connection is to be closed, or raises :class:`NbdProtocolError`.
-Parser = Generator[int, bytes, None]
-
-
-class Wire(asyncio.BufferedProtocol):
-    """One end of a connection: gives what arrives to a :data:`Parser` as soon as it is complete.
-
-    Nothing is awaited on the way: a request is acted on in the same turn of the event loop that
-    received its last byte.
-    """
-
-    transport: asyncio.Transport
-
-    def __init__(self) -> None:
-        self.gone = False
-        #: Set when nothing that still arrives is of interest.
-        self.deaf = False
-        self._space = bytearray(64 * 1024)
-        self._view = memoryview(self._space)
-        self._end = 0
-        self._want = 0
-        self._parser: Parser
-
-    def parser(self) -> Parser:
-        """The parser of this end; called once, when the connection is made."""
-        raise NotImplementedError
-
-    def rubbish(self, error: NbdProtocolError) -> None:
-        """The parser gave up with ``error``; the connection is being aborted."""
-        raise NotImplementedError
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start parsing (asyncio)."""
-        self.transport = cast("asyncio.Transport", transport)
-        self._parser = self.parser()
-        self._want = next(self._parser)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Note that the connection is gone (asyncio)."""
-        self.gone = self.deaf = True
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Where to receive to (asyncio)."""
-        return self._view[self._end :]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Parse what can be parsed (asyncio)."""
-        self._end += nbytes
-        start = 0
-        try:
-            while not self.deaf and self._end - start >= self._want:
-                piece = bytes(self._view[start : start + self._want])
-                start += len(piece)
-                self._want = self._parser.send(piece)
-        except StopIteration:
-            self.deaf = True
-            self.transport.close()
-        except NbdProtocolError as error:
-            self.deaf = True
-            self.rubbish(error)
-            self.transport.abort()
-        self._keep(0 if self.deaf else start)
-
-    def _keep(self, start: int) -> None:
-        """Move what is left to the front and make room for what is wanted."""
-        if self.deaf:
-            self._end = 0
-            return
-        rest = bytes(self._view[start : self._end])
-        if self._want > len(self._space):
-            self._space = bytearray(self._want)
-            self._view = memoryview(self._space)
-        self._view[: len(rest)] = rest
-        self._end = len(rest)

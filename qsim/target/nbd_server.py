@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import os
-import socket
-import termios
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +19,7 @@ from pathlib import Path
 from qsim.block.child import FEATURES, Reply, Request, ScriptedChild
 from qsim.target import nbd_proto as nbd
 from qsim.target.nbd_proto import Cmd, CmdFlag, Handshake, Info, Opt, Rep, Transmission
+from qsim.target.nbd_wire import Parser, Wire
 
 # sun_path holds 108 bytes, one of them the terminating zero.
 _MAX_PATH = 107
@@ -31,10 +29,6 @@ _CONTEXT_ID = 1
 _MAX_ERRORS = 1000
 # How long a peer may leave our end of file unnoticed before its connection is cut, in seconds.
 _LINGER_S = 1.0
-# drained() first only yields, for about as long as a loaded QEMU needs to wake up and read; after
-# that it sleeps, and the event loop's timer rounds every sleep up to a millisecond.
-_SPINS = 400
-_NAP_S = 0.0005
 
 _FLAG_NAMES = {
     bits: tuple(name for name, bit in nbd.CMD_FLAG_OF_NAME.items() if bits & bit)
@@ -170,13 +164,17 @@ class ChildServer:
         entry = self._exports.get(export)
         return len(entry.connections) if entry else 0
 
+    def partial(self) -> bool:
+        """Whether a request has arrived in part, so that more of it must be on its way."""
+        return any(connection.partial for connection in self._connections)
+
     def record(self, text: str) -> None:
         """Note a protocol error of a client."""
         if len(self.errors) < _MAX_ERRORS:
             self.errors.append(text)
 
 
-class Connection(nbd.Wire):
+class Connection(Wire):
     """One connection of a client; negotiates, then turns requests into arrivals."""
 
     def __init__(self, server: ChildServer) -> None:
@@ -223,23 +221,8 @@ class Connection(nbd.Wire):
         self._server.record(f"{self}: {error}")
 
     def unsent(self) -> int:
-        """Bytes the peer has not read yet; 0 when the connection is gone.
-
-        While a connection dies it is 1 until the peer has closed its end.
-        """
-        if self.gone:
-            return 0
-        if self._dying is not None:
-            return 1
-        if waiting := self.transport.get_write_buffer_size():
-            return waiting
-        sock: socket.socket = self.transport.get_extra_info("socket")
-        try:
-            # TIOCOUTQ is SIOCOUTQ; for a UNIX socket it counts what the peer has not read.
-            raw = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
-        except (OSError, ValueError):
-            return 0
-        return int.from_bytes(raw, "little")
+        """As :meth:`Wire.unsent`; while a connection dies it is 1 until the peer has closed."""
+        return 1 if self._dying is not None and not self.gone else super().unsent()
 
     def send(self, arrival: Arrival, reply: Reply) -> None:
         """Put ``reply`` on the wire ("Simple reply message", "Structured reply chunk message")."""
@@ -291,7 +274,7 @@ class Connection(nbd.Wire):
         else:
             self._send_simple(cookie, error)
 
-    def parser(self) -> nbd.Parser:
+    def parser(self) -> Parser:
         """A whole connection: client flags, options, requests."""
         (flags,) = nbd.U32.unpack((yield nbd.U32.size))
         if flags & ~int(Handshake.FIXED_NEWSTYLE | Handshake.NO_ZEROES):
@@ -432,7 +415,7 @@ class Connection(nbd.Wire):
             allowed[Cmd.BLOCK_STATUS] = fua | CmdFlag.REQ_ONE
         return allowed
 
-    def _serve(self, export: _Export) -> nbd.Parser:
+    def _serve(self, export: _Export) -> Parser:
         """The transmission phase ("Transmission"); returns at NBD_CMD_DISC."""
         child, unpack, size = export.child, nbd.REQUEST.unpack, nbd.REQUEST.size
         while True:
@@ -476,21 +459,3 @@ class Connection(nbd.Wire):
         if cmd == Cmd.READ and length > nbd.MAX_PAYLOAD:
             return f"{what}: longer than {nbd.MAX_PAYLOAD}"
         return None
-
-
-async def drained(connection: Connection, timeout_s: float) -> None:
-    """Return when the peer has read all that was sent on ``connection``, or it is gone.
-
-    QEMU acts on a reply in the same turn of its loop that reads it, so replies on different
-    connections with this between them complete in the order they were sent.
-
-    :raise TimeoutError: if that takes longer than ``timeout_s`` seconds.
-    """
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + timeout_s
-    spins = 0
-    while connection.unsent():
-        if loop.time() > deadline:
-            raise TimeoutError(f"{connection}: reply still unread after {timeout_s} s")
-        spins += 1
-        await asyncio.sleep(0 if spins <= _SPINS else _NAP_S)

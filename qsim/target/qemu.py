@@ -25,7 +25,8 @@ from qsim.target.error import QemuDied, QemuHung
 from qsim.target.limiter import Windows
 from qsim.target.names import Names
 from qsim.target.nbd_client import GuestConnection, GuestReply, NbdConnectionLost
-from qsim.target.nbd_server import Arrival, ChildServer, drained
+from qsim.target.nbd_server import Arrival, ChildServer
+from qsim.target.nbd_wire import Wire, drained
 from qsim.target.process import PATIENCE_S, QemuProcess, WireEvent
 from qsim.target.views import view
 from qsim.target.wire import event_problem, with_servers
@@ -256,6 +257,8 @@ class QemuRun:
         finish: list[int] = []
         for i, task in enumerate(tasks):
             task.add_done_callback(lambda _, i=i: finish.append(i))  # type: ignore[misc]
+        # QEMU starts on a request in the turn of its loop that reads it, and reads one a turn.
+        await _read_by_qemu(guest)
         await self._until(asyncio.gather(*tasks), str(step), shown)
         try:
             replies: list[GuestReply] = [task.result() for task in tasks]
@@ -298,15 +301,19 @@ class QemuRun:
 
     async def _settle(self) -> None:
         """Return when QEMU can do nothing more, and record what it asked."""
-        await self.process.ping()
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            await self.process.ping()
+            # A large request can be on its way in parts: QEMU waits for us to read it.
+            if not self.server.partial():
+                break
+            if time.monotonic() > deadline:
+                raise QemuHung("a child's request arrived only in part")
         self.stage.settle()
 
     async def _answer(self, arrival: Arrival, reply: Reply) -> None:
         arrival.answer(reply)
-        try:
-            await drained(arrival.connection, PATIENCE_S)
-        except TimeoutError as error:
-            raise QemuHung(str(error)) from error
+        await _read_by_qemu(arrival.connection)
 
     async def _anything(self, task: asyncio.Future[Any], name: str) -> None:
         """Nothing is held and ``task`` is not done: wait for a request or the end of it."""
@@ -358,6 +365,17 @@ class QemuRun:
         for event in self.process.events[self.played.first_event :]:
             if event.name in SCENARIO_EVENTS:
                 self.windows.opened(limiter_key(_event(event, self.names, False)), event.received_s)
+
+
+async def _read_by_qemu(connection: Wire) -> None:
+    """Wait until QEMU has read what was sent.
+
+    :raise QemuHung: when it does not.
+    """
+    try:
+        await drained(connection, PATIENCE_S)
+    except TimeoutError as error:
+        raise QemuHung(str(error)) from error
 
 
 def _extent(reply: GuestReply) -> tuple[str, int] | None:

@@ -83,7 +83,9 @@ def test_fault_that_skips_lets_the_next_one_fail_the_request() -> None:
     ],
 )
 def test_fault_of_a_range_fails_what_touches_it(offset: int, bytes_: int, errno: int) -> None:
-    assert ask(child(Fault("read", EIO, start=512, end=1024)), "read", offset, bytes_).errno == errno
+    assert (
+        ask(child(Fault("read", EIO, start=512, end=1024)), "read", offset, bytes_).errno == errno
+    )
 
 
 def test_flush_touches_every_range() -> None:

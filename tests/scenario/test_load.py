@@ -143,7 +143,12 @@ def test_all_means_the_step_itself_asked_of_every_member(load: Load) -> None:
         """)
     rounds = [step.expect.requests for step in case.steps if step.expect]
     assert rounds == [
-        ((Request("c0", "write", 1024, 512, ("fua",)), Request("c1", "write", 1024, 512, ("fua",))),),
+        (
+            (
+                Request("c0", "write", 1024, 512, ("fua",)),
+                Request("c1", "write", 1024, 512, ("fua",)),
+            ),
+        ),
         ((Request("c0", "flush"), Request("c1", "flush")),),
     ]
 
@@ -239,10 +244,20 @@ MISTAKES = [
     ("- name: a\n  quorum: fifo\n", 6, "cases[0].quorum", "'fifo' is not of type 'object'"),
     ("- name: a\n  children: 0\n", 6, "cases[0].children", "0 is less than the minimum of 1"),
     ("- name: a\n  children: [null]\n", 6, "cases[0].children[0]", "None is not"),
-    ("- name: a\n  block-size: 513\n", 6, "cases[0].block-size", "513 is not one of [1, 512, 4096]"),
+    (
+        "- name: a\n  block-size: 513\n",
+        6,
+        "cases[0].block-size",
+        "513 is not one of [1, 512, 4096]",
+    ),
     ("- name: a\n  guest: absent\n", 6, "cases[0].guest", "'absent' is not one of"),
     ("- name: a\n  steps:\n  - read: [0]\n", 7, "cases[0].steps[0].read", "is too short"),
-    ("- name: a\n  steps:\n  - read: [0, x]\n", 7, "cases[0].steps[0].read[1]", "'x' does not match"),
+    (
+        "- name: a\n  steps:\n  - read: [0, x]\n",
+        7,
+        "cases[0].steps[0].read[1]",
+        "'x' does not match",
+    ),
     ("- name: a\n  steps:\n  - flush: 1\n", 7, "cases[0].steps[0].flush", "True was expected"),
     (
         "- name: a\n  steps:\n  - flush: true\n    flags: [fast]\n",
@@ -256,11 +271,21 @@ MISTAKES = [
     ("- name: a\n  children:\n  - AB\n", 6, "cases[0].children.c0", "'AB' is no content"),
     ("- name: a\n  children:\n    x: 'A:4'\n", 7, "cases[0].children.x", "'A:4' is 4 bytes long"),
     ("- name: a\n  children: {x: {faults: eio}}\n", 6, "cases[0].children.x", "'eio' is no fault"),
-    ("- name: a\n  spares: [c0, c9]\n", 6, "cases[0].spares[1]", "'c9' is no child; there are: c0,"),
+    (
+        "- name: a\n  spares: [c0, c9]\n",
+        6,
+        "cases[0].spares[1]",
+        "'c9' is no child; there are: c0,",
+    ),
     ("- name: a\n  contents: {c9: A}\n", 6, "cases[0].contents.c9", "'c9' is no child"),
     ("- name: a\n  contents: {c0: 'A:1'}\n", 6, "cases[0].contents.c0", "'A:1' is 1 bytes long"),
     ("- name: a\n  steps:\n  - set: {c9: A}\n", 7, "cases[0].steps[0].set.c9", "'c9' is no child"),
-    ("- name: a\n  steps:\n  - set: {c0: AB}\n", 7, "cases[0].steps[0].set.c0", "'AB' is no content"),
+    (
+        "- name: a\n  steps:\n  - set: {c0: AB}\n",
+        7,
+        "cases[0].steps[0].set.c0",
+        "'AB' is no content",
+    ),
     ("- name: a\n  steps:\n  - {}\n", 7, "cases[0].steps[0]", "a step does one of read, write,"),
     (
         "- name: a\n  steps:\n  - flush: true\n    read: [0, 1]\n",
@@ -485,8 +510,7 @@ def test_two_files_of_one_family_are_refused(tmp_path: Path, family_text: Family
     with pytest.raises(ScenarioError) as caught:
         load_paths([tmp_path], REVISIONS)
     assert str(caught.value) == (
-        f"{tmp_path / 'b.yaml'}:1: family: 'example' is already the family of "
-        f"{tmp_path / 'a.yaml'}"
+        f"{tmp_path / 'b.yaml'}:1: family: 'example' is already the family of {tmp_path / 'a.yaml'}"
     )
 
 

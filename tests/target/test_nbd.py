@@ -23,7 +23,8 @@ from qsim.target.nbd_client import (
     ping,
 )
 from qsim.target.nbd_proto import Transmission
-from qsim.target.nbd_server import Arrival, ChildServer, drained
+from qsim.target.nbd_server import Arrival, ChildServer
+from qsim.target.nbd_wire import drained
 
 BOUND_S = 10.0
 
