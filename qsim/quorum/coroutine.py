@@ -15,9 +15,9 @@ from qsim.block.coroutine import (
     qemu_coroutine_self,
     qemu_coroutine_yield,
 )
-from qsim.block.errno import number, strerror
+from qsim.block.errno import number
 from qsim.block.error import ProcessExit
-from qsim.block.flags import BDRV_SECTOR_SIZE, Req, Status
+from qsim.block.flags import Req, Status
 from qsim.block.io import (
     bdrv_co_block_status,
     bdrv_co_flush,
@@ -27,6 +27,7 @@ from qsim.block.io import (
 )
 from qsim.block.iovec import QEMUIOVector, qemu_iovec_clone, qemu_iovec_compare
 from qsim.block.memory import Block
+from qsim.quorum.report import quorum_report_bad, quorum_report_failure
 from qsim.quorum.vote import (
     QuorumVotes,
     quorum_compute_hash,
@@ -38,7 +39,7 @@ from qsim.quorum.vote import (
 )
 
 if TYPE_CHECKING:
-    from qsim.block.node import BlockDriverState, World
+    from qsim.block.node import BlockDriverState
     from qsim.quorum.node import QuorumNode
 
 
@@ -99,38 +100,6 @@ def quorum_aio_finalize(acb: QuorumAIOCB) -> None:
     ledger.free(acb.memory)
 
 
-def _sectors(offset: int, bytes_: int) -> tuple[int, int]:
-    """First sector and number of sectors an event names: rounded out, in 512-byte sectors."""
-    start = offset // BDRV_SECTOR_SIZE
-    end = -(-(offset + bytes_) // BDRV_SECTOR_SIZE)
-    return start, end - start
-
-
-def quorum_report_bad(
-    world: World, op_type: str, offset: int, bytes_: int, node_name: str, ret: int
-) -> None:
-    """quorum_report_bad(): QUORUM_REPORT_BAD, with an error text when ``ret`` is an errno."""
-    start, count = _sectors(offset, bytes_)
-    data: dict[str, object] = {
-        "type": op_type,
-        "node-name": node_name,
-        "sector-num": start,
-        "sectors-count": count,
-    }
-    if ret < 0:
-        data["error"] = strerror(-ret)
-    world.emit("QUORUM_REPORT_BAD", data)
-
-
-def quorum_report_failure(acb: QuorumAIOCB) -> None:
-    """quorum_report_failure(): QUORUM_FAILURE, naming the device or else the node."""
-    start, count = _sectors(acb.offset, acb.bytes)
-    acb.bs.world.emit(
-        "QUORUM_FAILURE",
-        {"reference": acb.bs.reference, "sector-num": start, "sectors-count": count},
-    )
-
-
 def quorum_report_bad_acb(acb: QuorumAIOCB, sacb: QuorumChildRequest, ret: int) -> None:
     """quorum_report_bad_acb(): a child failed a request."""
     assert sacb.bs is not None
@@ -142,7 +111,7 @@ def quorum_has_too_much_io_failed(acb: QuorumAIOCB) -> bool:
     """quorum_has_too_much_io_failed(): fewer successes than the threshold; votes on errors."""
     if acb.success_count < acb.bs.threshold:
         acb.vote_ret = quorum_vote_error(acb)
-        quorum_report_failure(acb)
+        quorum_report_failure(acb.bs.world, acb.bs.reference, acb.offset, acb.bytes)
         return True
     return False
 
@@ -228,7 +197,7 @@ def quorum_vote(acb: QuorumAIOCB) -> None:
         quorum_count_vote(acb.votes, quorum_compute_hash(qiov), i)
     winner = quorum_get_vote_winner(acb.votes)
     if winner.vote_count < acb.bs.threshold:
-        quorum_report_failure(acb)
+        quorum_report_failure(acb.bs.world, acb.bs.reference, acb.offset, acb.bytes)
         acb.vote_ret = -number("EIO")
     else:
         winning = acb.qcrs[winner.index].qiov

@@ -3,7 +3,7 @@
 
 A file is a family of cases about one behaviour.  ``scenario.schema.json`` is its shape,
 ``content.py`` and ``notation.py`` the short forms for bytes, requests and events, ``case.py``
-what a case is once loaded, ``load.py`` the way from the one to the other.
+what a case is once loaded, ``load.py`` and ``expect.py`` the way from the one to the other.
 """
 
 from qsim.scenario.case import Case, ChildSpec, Expectation, Step

@@ -13,15 +13,15 @@ from typing import Any
 import jsonschema
 from jsonschema.exceptions import best_match
 
-from qsim.block.child import FEATURES, Fault, Request
-from qsim.block.errno import TABLE
+from qsim.block.child import FEATURES, Fault
 from qsim.block.flags import BDRV_SECTOR_SIZE
 from qsim.block.sparse import Sparse
-from qsim.scenario.case import IO_VERBS, Answer, Case, ChildSpec, Expectation, Step
+from qsim.scenario.case import IO_VERBS, Case, ChildSpec, Expectation, Step
 from qsim.scenario.content import Content, parse_bytes, parse_content
 from qsim.scenario.error import ScenarioError
+from qsim.scenario.expect import ExpectationReader
 from qsim.scenario.lines import Document, Path
-from qsim.scenario.notation import parse_event, parse_extent, parse_fault, parse_round
+from qsim.scenario.notation import parse_fault
 
 DEFAULT_SIZE = 64 * 1024
 #: The largest child, in bytes.
@@ -291,76 +291,14 @@ class _Loader:
     def _expectation(
         self, raw: Any, path: Path, verb: str, step: Any, bytes_: int, offset: int = 0
     ) -> Expectation:
-        ret = None
-        exits = "exit" in raw
-        if verb in IO_VERBS and not exits:
-            if "ret" not in raw:
-                raise self.fail(path, "ret is missing: 0 or an errno")
-            ret = str(raw["ret"])
-            if ret != "0" and ret not in TABLE:
-                raise self.fail((*path, "ret"), f"{ret!r} is neither 0 nor an errno")
-            if verb == "read" and ret == "0" and "data" not in raw:
-                raise self.fail(path, "data is missing: what the guest must get")
-            if verb == "block-status" and ret == "0" and "extent" not in raw:
-                raise self.fail(path, "extent is missing: what the guest must be told")
-            if "requests" not in raw and not self.raw.get("images"):
-                raise self.fail(path, "requests is missing: what the children must be asked")
-        error = raw.get("error")
-        if isinstance(error, str):
-            error = {"class": "GenericError", "desc": error}
-        try:
-            return Expectation(
-                line=self.document.line((*self.at, *path)),
-                ret=ret,
-                data=(
-                    parse_content(raw["data"], bytes_).data.read(0, bytes_)
-                    if "data" in raw and ret == "0"
-                    else None
-                ),
-                extent=parse_extent(raw["extent"]) if "extent" in raw else None,
-                requests=(
-                    None
-                    if self.raw.get("images")
-                    else self._requests(raw.get("requests", []), verb, offset, bytes_, step)
-                ),
-                events=tuple(parse_event(text) for text in raw.get("events", [])),
-                returns=raw.get("return", {}),
-                error=(error["class"], error["desc"]) if error else None,
-                exit=(raw["exit"]["status"], raw["exit"]["stderr"]) if exits else None,
-                answers=self._answers(raw, step, path) if verb == "together" else (),
-                finish=tuple(raw.get("finish", ())),
-            )
-        except ValueError as problem:
-            raise self.fail(path, str(problem)) from problem
-
-    def _answers(self, raw: Any, step: Any, path: Path) -> tuple[Answer, ...]:
-        """The answers to requests in flight together, in the order of the requests."""
-        requests = step["together"]
-        for key in ("answers", "finish", "requests"):
-            if key not in raw:
-                raise self.fail(path, f"{key} is missing: all of what must be seen")
-        if sorted(raw["finish"]) != list(range(len(requests))):
-            raise self.fail((*path, "finish"), f"name each of 0 to {len(requests) - 1} once")
-        if len(raw["answers"]) != len(requests):
-            raise self.fail((*path, "answers"), f"{len(requests)} requests need as many answers")
-        answers = []
-        for one, request in zip(raw["answers"], requests, strict=True):
-            data = None
-            if "data" in one:
-                length = parse_bytes(request["read"][1])
-                data = parse_content(one["data"], length).data.read(0, length)
-            extent = parse_extent(one["extent"]) if "extent" in one else None
-            answers.append(Answer(str(one["ret"]), data, extent))
-        return tuple(answers)
-
-    def _requests(
-        self, raw: Any, verb: str, offset: int, bytes_: int, step: Any
-    ) -> tuple[tuple[Request, ...], ...]:
-        names = list(self.children)
-        if raw == "all":
-            where = "" if verb == "flush" else f" {offset} {bytes_}"
-            raw = [f"all {verb}{where} {' '.join(step.get('flags', []))}"]
-        return tuple(parse_round(text, names, self.everyone) for text in raw)
+        reader = ExpectationReader(
+            lambda sub, message: self.fail((*path, *sub), message),
+            self.document.line((*self.at, *path)),
+            list(self.children),
+            self.everyone,
+            bool(self.raw.get("images")),
+        )
+        return reader.read(raw, verb, offset, bytes_, step)
 
     def _contents(self) -> dict[str, Sparse]:
         """What every child must hold at the end: what is said, else what it held before."""
