@@ -7,6 +7,7 @@ while pytest reports them in its own order.
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
@@ -17,7 +18,7 @@ import pytest
 
 from qsim.data import data_path
 from qsim.outcome import Outcome, against_fixture, between
-from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, rank, revision
+from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, covers, nearest, revision
 from qsim.report.terminal import render, rerun_command
 from qsim.scenario import Case, ScenarioError, load_paths
 from qsim.target.background import BackgroundPool
@@ -47,17 +48,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--jobs",
         metavar="N",
-        type=int,
+        type=_at_least_one,
         default=DEFAULT_JOBS,
         help=f"QEMU processes side by side (default: {DEFAULT_JOBS})",
     )
     group.addoption(
         "--repeat",
         metavar="N",
-        type=int,
+        type=_at_least_one,
         default=1,
         help="play each case N times on the binary; every run must pass",
     )
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a number from 1 up")
+    return number
 
 
 class Session:
@@ -94,7 +102,9 @@ class Session:
         except BaseException:
             self.close()
             raise
-        self.cases = {case.id: case for case in loaded if applies(case, self.revision)}
+        self.cases = {
+            case.id: case for case in loaded if covers(case.since, case.until, self.revision)
+        }
         self.left_out = len(loaded) - len(self.cases)
 
     def _guess(self) -> Revision:
@@ -117,14 +127,6 @@ class Session:
         """Stop every QEMU."""
         if self.pool is not None:
             self.pool.close()
-
-
-def applies(case: Case, wanted: Revision) -> bool:
-    """Whether a case is about this revision."""
-    at = rank(wanted.name)
-    return (case.since is None or rank(case.since) <= at) and (
-        case.until is None or at <= rank(case.until)
-    )
 
 
 SESSION = pytest.StashKey[Session]()

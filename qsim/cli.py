@@ -11,6 +11,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
+from itertools import compress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -29,7 +30,7 @@ from qsim.qapi import (
     render_differences,
     split,
 )
-from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, revision
+from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, covers, nearest, revision
 from qsim.report.terminal import render, render_outcome, rerun_command
 from qsim.scenario import Case, ScenarioError, load_paths
 from qsim.target.background import BackgroundPool
@@ -52,6 +53,9 @@ def _reports(command: Callable[P, T]) -> Callable[P, T]:
             return command(*args, **kwargs)
         except (ScenarioError, QapiError) as error:
             click.echo(f"qsim: {error}", err=True)
+            sys.exit(2)
+        except OSError as error:
+            click.echo(f"qsim: {error.filename}: {error.strerror}", err=True)
             sys.exit(2)
         except TargetError as error:
             click.echo(f"qsim: {error}", err=True)
@@ -145,9 +149,12 @@ def run(selectors: tuple[str, ...], revision_name: str | None, qemu: str | None)
 @_reports
 def compare_cases(selectors: tuple[str, ...], revision_name: str | None, qemu: str | None) -> None:
     """Compare fixture, model and (with --qemu) binary; show where they part."""
-    cases = _cases(selectors)
-    version, real = _on_binary(qemu, cases) if qemu else ("", [None] * len(cases))
+    everything = _cases(selectors)
+    version, played = _on_binary(qemu, everything) if qemu else ("", [None] * len(everything))
     wanted = _wanted(revision_name, version)
+    about = [covers(case.since, case.until, wanted) for case in everything]
+    cases = list(compress(everything, about))
+    real = list(compress(played, about))
     differing = 0
     for case, outcome in zip(cases, real, strict=True):
         texts = _compare(case, run_model(case, wanted), outcome, qemu)

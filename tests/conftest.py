@@ -79,9 +79,12 @@ def suite() -> Path:
 
 
 @pytest.fixture
-def short_tmp() -> Iterator[Path]:
-    """A temporary folder whose path is short enough for sockets; see pytest's tmp_path."""
-    path = Path(tempfile.mkdtemp(prefix="qt-", dir="/tmp"))
+def short_tmp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A temporary folder whose path, unlike that of tmp_path, is short enough for sockets."""
+    # pytest makes its own folder when it is first needed, and must not make it in here.
+    tmp_path_factory.getbasetemp()
+    place = tempfile.gettempdir()
+    path = Path(tempfile.mkdtemp(prefix="qt-", dir=place if len(place) < 40 else "/tmp"))
     yield path
     shutil.rmtree(path, ignore_errors=True)
 

@@ -56,9 +56,7 @@ def qsim(*words: str) -> Result:
 
 
 @pytest.fixture
-def fixtures(
-    tmp_path: Path, family_text: FamilyText, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def fixtures(tmp_path: Path, family_text: FamilyText, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two families in the place of those that ship."""
     folder = tmp_path / "fixtures"
     folder.mkdir()
@@ -210,7 +208,6 @@ def test_compare_says_how_to_run_just_this_again_and_that_works(fixtures: Path) 
     assert f"again: qsim compare '{again}'" in second.output
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: compares cases that are about other revisions")
 def test_compare_leaves_out_cases_about_other_revisions(fixtures: Path, tmp_path: Path) -> None:
     text = (fixtures / "wrong.yaml").read_text("utf-8")
     (tmp_path / "a.yaml").write_text(text.replace("cases:", "since: '10.0'\ncases:"), "utf-8")
@@ -294,7 +291,6 @@ def test_schema_check_of_a_file_that_is_wrong_names_the_line(tmp_path: Path) -> 
     assert len(result.output.splitlines()) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a traceback of FileNotFoundError")
 def test_schema_check_of_a_file_that_is_not_there_is_one_line() -> None:
     result = qsim("schema", "check", "/nosuch.json")
     assert result.exit_code == 2

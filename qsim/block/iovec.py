@@ -41,13 +41,15 @@ class QEMUIOVector:
     def element(self, i: int) -> bytes:
         """The bytes of element ``i``."""
         iov = self.iov[i]
-        return bytes(self.ledger.use(iov.block).data[iov.base : iov.base + iov.iov_len])
+        end = iov.base + iov.iov_len
+        return bytes(self.ledger.use(iov.block, end).data[iov.base : end])
 
     def set_element(self, i: int, data: bytes) -> None:
         """memcpy() into element ``i``."""
         iov = self.iov[i]
+        end = iov.base + iov.iov_len
         assert len(data) == iov.iov_len
-        self.ledger.use(iov.block).data[iov.base : iov.base + iov.iov_len] = data
+        self.ledger.use(iov.block, end).data[iov.base : end] = data
 
     def to_bytes(self) -> bytes:
         """qemu_iovec_to_buf() of everything."""

@@ -54,10 +54,12 @@ class Ledger:
             block.freed = True
             self.blocks.remove(block)
 
-    def use(self, block: Block) -> Block:
-        """A read or write through a pointer to ``block``."""
+    def use(self, block: Block, end: int = 0) -> Block:
+        """A read or write through a pointer to ``block``, up to byte ``end`` of it."""
         if block.freed:
             self.violations.append(Violation("use-after-free", block.what))
+        if end > len(block.data):
+            self.violations.append(Violation("out-of-bounds", block.what))
         return block
 
     def leaks(self) -> list[Violation]:

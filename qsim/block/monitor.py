@@ -27,6 +27,12 @@ from qsim.block.node import (
 )
 from qsim.block.options import parse_drive, qdict_extract_subqdict, qdict_flatten
 
+#: The QMP commands the model takes.
+COMMANDS = (
+    "blockdev-add", "blockdev-del", "x-blockdev-change", "blockdev-mirror",
+    "query-named-block-nodes",
+)  # fmt: skip
+
 #: Runs a coroutine to its end while children are answered.
 RunUntilDone = Callable[[Coroutine], None]
 
@@ -79,16 +85,10 @@ class Monitor:
         """Run a QMP command and give its return value.
 
         :raise QmpError: as QEMU would answer.
-        :raise KeyError: for a command the model does not take.
         """
-        table: dict[str, Callable[..., Any]] = {
-            "blockdev-add": self.blockdev_add,
-            "blockdev-del": self.blockdev_del,
-            "x-blockdev-change": self.x_blockdev_change,
-            "blockdev-mirror": self.blockdev_mirror,
-            "query-named-block-nodes": self.query_named_block_nodes,
-        }
-        return table[command](**{key.replace("-", "_"): arg for key, arg in arguments.items()})
+        assert command in COMMANDS
+        method = getattr(self, command.replace("-", "_"))
+        return method(**{key.replace("-", "_"): arg for key, arg in arguments.items()})
 
     def find(self, name: str) -> BlockDriverState:
         """bdrv_lookup_bs() of a name that may be a device's or a node's.

@@ -29,7 +29,8 @@ def qdict_flatten(options: dict[str, Any]) -> dict[str, Any]:
         else:
             flat[key] = value
 
-    put("", options)
+    if options:
+        put("", options)
     return flat
 
 
@@ -115,9 +116,8 @@ def parse_drive(text: str) -> dict[str, str]:
     Of a key given twice the last value counts.
     """
     options: dict[str, str] = {}
-    for part in re.split(r"(?<!,),(?!,)|(?<=,,),(?!,)", text):
-        if not part:
-            continue
+    # A comma is doubled inside a value, so an option ends at a comma behind an even run of them.
+    for part in re.findall(r"(?:[^,]|,,)+", text):
         key, equals, value = part.partition("=")
         if not equals:
             key, value = (key[2:], "off") if key.startswith("no") else (key, "on")

@@ -61,7 +61,8 @@ class Sparse:
         """Write zeroes from ``start`` up to ``end``."""
         while start < end:
             length = min(end - start, PAGE - start % PAGE)
-            self.write(start, bytes(length))
+            if self.fill or start // PAGE in self._pages:
+                self.write(start, bytes(length))
             start += length
 
     def runs(self) -> Iterator[tuple[int, int]]:

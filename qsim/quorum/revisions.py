@@ -58,6 +58,15 @@ def rank(name: str) -> int:
     return REVISIONS.index(revision(name))
 
 
+def covers(since: str | None, until: str | None, wanted: Revision) -> bool:
+    """Whether something that holds from ``since`` to ``until`` (None is open) is about a revision.
+
+    :raise KeyError: when one of the names is no revision.
+    """
+    at = rank(wanted.name)
+    return (since is None or rank(since) <= at) and (until is None or at <= rank(until))
+
+
 def nearest(release: str) -> Revision:
     """The revision for a release number as ``query-version`` gives it: the newest not after it."""
     wanted = _number(release)

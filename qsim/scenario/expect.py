@@ -64,9 +64,10 @@ class ExpectationReader:
         """A guest request's result, and that everything that goes with it is said."""
         if "ret" not in raw:
             raise self.fail((), "ret is missing: 0 or an errno")
+        ret = self._complete(raw, verb, ())
         if "requests" not in raw and not self.blind:
             raise self.fail((), "requests is missing: what the children must be asked")
-        return self._complete(raw, verb, ())
+        return ret
 
     def _complete(self, raw: Any, verb: str, path: Path) -> str:
         ret = str(raw["ret"])

@@ -30,10 +30,24 @@ class Document:
         if root is None:
             raise ScenarioError(name, 0, "", "the file is empty; it must hold a family of cases")
         self._constructor = yaml.SafeLoader("")
+        self._open: set[int] = set()
         self.data = self._walk(root, ())
 
     def _walk(self, node: yaml.Node, path: Path) -> Any:
-        self._lines[path] = node.start_mark.line + 1
+        line = node.start_mark.line + 1
+        self._lines[path] = line
+        if id(node) in self._open:
+            raise ScenarioError(self.name, line, dotted(path), "contains itself")
+        self._open.add(id(node))
+        try:
+            return self._value(node, path)
+        except (yaml.YAMLError, ValueError) as error:
+            problem = getattr(error, "problem", None) or str(error)
+            raise ScenarioError(self.name, line, dotted(path), f"no value: {problem}") from error
+        finally:
+            self._open.discard(id(node))
+
+    def _value(self, node: yaml.Node, path: Path) -> Any:
         if isinstance(node, yaml.MappingNode):
             result: dict[Any, Any] = {}
             for key_node, value_node in node.value:

@@ -15,7 +15,9 @@ from jsonschema.exceptions import best_match
 
 from qsim.block.child import FEATURES, Fault
 from qsim.block.flags import BDRV_SECTOR_SIZE
+from qsim.block.monitor import COMMANDS
 from qsim.block.sparse import Sparse
+from qsim.qapi import QapiValueError, shipped_schema
 from qsim.scenario.case import IO_VERBS, Case, ChildSpec, Expectation, Step
 from qsim.scenario.content import Content, parse_bytes, parse_content
 from qsim.scenario.error import ScenarioError
@@ -26,6 +28,11 @@ from qsim.scenario.notation import parse_fault
 DEFAULT_SIZE = 64 * 1024
 #: The largest child, in bytes.
 MAX_SIZE = 1 << 60
+#: The longest request with data, and without, that NBD carries, in bytes.
+MAX_DATA = 32 << 20
+MAX_LENGTH = (1 << 32) - 1
+#: Names no child can have: the quorum node, the node above it, everyone, and the harness's own.
+RESERVED = ("q", "top", "all", "ping")
 VERBS = (*IO_VERBS, "together", "qmp", "set")
 
 
@@ -85,9 +92,8 @@ def load_text(name: str, text: str, revisions: Sequence[str]) -> list[Case]:
     if error is not None:
         raise document.error(tuple(error.absolute_path), _readable(error))
     family = document.data
-    defaults = family.get("defaults", {})
     cases = [
-        _Loader(document, ("cases", i), {**defaults, **raw}, family, revisions).case()
+        _Loader(document, ("cases", i), raw, family, revisions).case()
         for i, raw in enumerate(family["cases"])
     ]
     names: set[str] = set()
@@ -121,14 +127,25 @@ class _Loader:
         self.revisions = revisions
         self.document = document
         self.at = at
-        self.raw = raw
+        self.own = raw
+        self.defaults = family.get("defaults", {})
+        self.raw = {**self.defaults, **raw}
         self.family = family
         self.children: dict[str, ChildSpec] = {}
         self.everyone: list[str] = []
         self.steps: list[Step] = []
 
     def fail(self, path: Path, message: str) -> ScenarioError:
-        return self.document.error((*self.at, *path), message)
+        return self.document.error(self._place(path), message)
+
+    def _place(self, path: Path) -> Path:
+        """Where a key of the case stands: in it, in the defaults, or at the family's head."""
+        key = path[0] if path else None
+        if key is None or key in self.own:
+            return (*self.at, *path)
+        if key in self.defaults:
+            return ("defaults", *path)
+        return path if key in self.family else (*self.at, *path)
 
     def case(self) -> Case:
         raw = self.raw
@@ -148,6 +165,9 @@ class _Loader:
             expect=self._expectation(raw.get("open", {}), ("open",), "open", {}, 0),
         )
         has_io = any(step.verb in (*IO_VERBS, "together") for step in self.steps)
+        guest = raw.get("guest", "writable" if has_io else "none")
+        if has_io and guest == "none":
+            raise self.fail(("guest",), "there are guest requests, so there must be a guest")
         return Case(
             family=self.family["family"],
             name=raw["name"],
@@ -161,7 +181,7 @@ class _Loader:
             opening=opening,
             steps=tuple(self.steps),
             contents=self._contents(),
-            guest=raw.get("guest", "writable" if has_io else "none"),
+            guest=guest,
             above=raw["above"]["align"] if "above" in raw else None,
             since=self._revision("since"),
             until=self._revision("until"),
@@ -189,7 +209,9 @@ class _Loader:
         options |= raw.get("quorum", {})
         listed = options["children"]
         if isinstance(listed, list):
-            self.everyone = [name for name in listed if name in self.children]
+            # An inline child is named by its export.
+            names = [one["export"] if isinstance(one, dict) else one for one in listed]
+            self.everyone = [name for name in names if name in self.children]
         return {key: value for key, value in options.items() if value is not None}
 
     def _known(self, name: str, path: Path) -> None:
@@ -201,6 +223,9 @@ class _Loader:
             raw = ["A"] * raw
         if isinstance(raw, list):
             raw = {f"c{i}": child for i, child in enumerate(raw)}
+        for name in RESERVED:
+            if name in raw:
+                raise self.fail((key, name), f"{name!r} has a meaning of its own; choose another")
         return {name: self._child(name, child, (key, name)) for name, child in raw.items()}
 
     def _child(self, name: str, raw: Any, path: Path) -> ChildSpec:
@@ -211,12 +236,27 @@ class _Loader:
             raise self.fail(path, f"the size {size} must be a multiple of 512")
         if size > MAX_SIZE:
             raise self.fail(path, f"the size {size} is beyond {MAX_SIZE}")
+        block_size = raw.get("block-size", self.raw.get("block-size", 1))
+        if size % block_size:
+            raise self.fail(path, f"the size {size} must be a multiple of the block size")
+        features = frozenset(FEATURES) - frozenset(raw.get("without", []))
+        if "fast-zero" in features and "write-zeroes" not in features:
+            raise self.fail(path, "fast-zero needs write-zeroes; leave out both")
+        node = raw.get("node", {})
+        server = {"type": "unix", "path": "children.sock"}
+        try:
+            shipped_schema().check_type(
+                "BlockdevOptions",
+                {"driver": "nbd", "node-name": name, "export": name, "server": server, **node},
+            )
+        except QapiValueError as error:
+            raise self.fail((*path, "node"), str(error)) from error
         return ChildSpec(
             name=name,
             content=self._content(raw.get("contents", "A"), size, path),
-            block_size=raw.get("block-size", self.raw.get("block-size", 1)),
-            features=frozenset(FEATURES) - frozenset(raw.get("without", [])),
-            node=raw.get("node", {}),
+            block_size=block_size,
+            features=features,
+            node=node,
             faults=self._faults(raw.get("faults", []), path),
         )
 
@@ -242,12 +282,18 @@ class _Loader:
         data = None
         if verb in IO_VERBS and verb != "flush":
             offset, bytes_ = (parse_bytes(part) for part in raw[verb][:2])
+            longest = MAX_DATA if verb in ("read", "write") else MAX_LENGTH
+            if bytes_ > longest:
+                raise self.fail((*path, verb), f"NBD carries at most {longest} bytes in a {verb}")
         if verb == "write":
             written = self._content(raw["write"][2], bytes_, (*path, "write"))
             data = written.data.read(0, bytes_)
         command, arguments = "", {}
         if verb == "qmp":
             command, arguments = raw["qmp"]["execute"], raw["qmp"].get("arguments", {})
+            if command not in COMMANDS:
+                known = ", ".join(COMMANDS)
+                raise self.fail((*path, "qmp", "execute"), f"the model takes only {known}")
         faults = {}
         for name, fault in raw.get("faults", {}).items():
             self._known(name, (*path, "faults", name))
@@ -273,7 +319,7 @@ class _Loader:
             given = (*path, "expect")
             expect = self._expectation(raw["expect"], given, verb, raw, bytes_, offset)
         return Step(
-            line=self.document.line((*self.at, *path)),
+            line=self.document.line(self._place(path)),
             verb=verb,
             offset=offset,
             bytes=bytes_,
@@ -293,7 +339,7 @@ class _Loader:
     ) -> Expectation:
         reader = ExpectationReader(
             lambda sub, message: self.fail((*path, *sub), message),
-            self.document.line((*self.at, *path)),
+            self.document.line(self._place(path)),
             list(self.children),
             self.everyone,
             bool(self.raw.get("images")),

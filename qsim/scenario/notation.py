@@ -53,26 +53,22 @@ def parse_event(text: str) -> Event:
 
     :raise ValueError: for an unknown one, or missing or superfluous words.
     """
-    name, *words = text.split()
-    if name == "QUORUM_REPORT_BAD" and len(words) in (4, 5):
-        op_type, node, start, count = words[:4]
+    name, *words = text.split() or [""]
+    numbers = [int(word) for word in words if word.isdigit()]
+    if name == "QUORUM_REPORT_BAD" and len(words) in (4, 5) and len(numbers) == 2:
         data: dict[str, object] = {
-            "type": op_type,
-            "node-name": node,
-            "sector-num": int(start),
-            "sectors-count": int(count),
+            "type": words[0],
+            "node-name": words[1],
+            "sector-num": numbers[0],
+            "sectors-count": numbers[1],
         }
         if len(words) == 5:
             data["error"] = strerror(_errno(words[4]))
         return Event.of(name, data)
-    if name == "QUORUM_FAILURE" and len(words) == 3:
+    if name == "QUORUM_FAILURE" and len(words) == 3 and len(numbers) == 2:
         return Event.of(
             name,
-            {
-                "reference": words[0],
-                "sector-num": int(words[1]),
-                "sectors-count": int(words[2]),
-            },
+            {"reference": words[0], "sector-num": numbers[0], "sectors-count": numbers[1]},
         )
     raise ValueError(
         f"{text!r} is no event; write QUORUM_REPORT_BAD TYPE NODE SECTOR SECTORS [ERRNO] "

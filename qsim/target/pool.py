@@ -23,8 +23,9 @@ from qsim.target.drive import run_drive
 from qsim.target.error import NotUsable, QemuDied, QemuHung
 from qsim.target.images import find_qemu_img
 from qsim.target.limiter import Windows
+from qsim.target.nbd_proto import NbdError
 from qsim.target.nbd_server import ChildServer
-from qsim.target.process import QemuProcess
+from qsim.target.process import QemuProcess, first_line
 from qsim.target.qemu import ClockJumped, Played, QemuRun, attribute, expected_keys
 from qsim.target.workdir import WorkDir
 
@@ -88,8 +89,15 @@ class Pool:
             await process.start()
             try:
                 await process.prepare()
-            except (QemuDied, QemuHung, QMPError, OSError) as error:
-                raise NotUsable(f"{self.binary} cannot be prepared: {error}") from error
+            except (QemuDied, QemuHung, QMPError, NbdError, OSError) as error:
+                raise NotUsable(
+                    f"{self.binary} cannot be prepared: {first_line(str(error))}"
+                ) from error
+            except (KeyError, TypeError) as error:
+                raise NotUsable(
+                    f"{self.binary} cannot be prepared: a reply lacks {error}; is it a "
+                    "qemu-system binary?"
+                ) from error
         except BaseException:
             await process.stop()
             raise

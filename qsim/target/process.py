@@ -104,11 +104,12 @@ class QemuProcess:
         except QemuDied as death:
             raise NotUsable(
                 f"{self.binary} ended with status {death.status} before it spoke QMP: "
-                f"{_first_line(death.stderr)}"
+                f"{first_line(death.stderr)}"
             ) from death
         except (QemuHung, QMPError) as error:
             raise NotUsable(
-                f"{self.binary} does not speak QMP within {START_S:.0f} s: {error}; is it a "
+                f"{self.binary} does not speak QMP within {START_S:.0f} s: "
+                f"{first_line(str(error))}; is it a "
                 "qemu-system binary?"
             ) from error
 
@@ -287,7 +288,8 @@ def _cannot_start(binary: str, error: OSError) -> str:
     return f"{binary} cannot be started: {error.strerror}"
 
 
-def _first_line(text: str) -> str:
+def first_line(text: str) -> str:
+    """The first line of a message that may have many, for one of ours."""
     return text.splitlines()[0] if text else "it printed nothing"
 
 

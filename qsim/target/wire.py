@@ -3,19 +3,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from qsim.block.error import QmpError
 from qsim.block.events import Event
-from qsim.qapi import QapiValueError, Schema, default_schema_path, load
+from qsim.qapi import QapiValueError, shipped_schema
 from qsim.qapi.visit import VisitError, visit_arguments
-
-
-@cache
-def schema() -> Schema:
-    """The shipped schema, read once."""
-    return load(default_schema_path())
 
 
 def with_servers(options: Any, path: str) -> Any:
@@ -36,10 +29,10 @@ def refuse(command: str, arguments: dict[str, Any]) -> None:
     :raise QmpError: QEMU's error, for the first thing it would refuse.
     """
     try:
-        schema().check_command(command, arguments)
+        shipped_schema().check_command(command, arguments)
     except QapiValueError as error:
         try:
-            visit_arguments(schema(), command, arguments)
+            visit_arguments(shipped_schema(), command, arguments)
         except VisitError as refusal:
             raise QmpError(str(refusal)) from error
         raise
@@ -53,7 +46,7 @@ def event_problem(event: Event) -> str | None:
         "timestamp": {"seconds": 0, "microseconds": 0},
     }
     try:
-        schema().check_event(message)
+        shipped_schema().check_event(message)
     except QapiValueError as error:
         return str(error)
     return None

@@ -60,7 +60,6 @@ def test_blocks_that_look_alike_are_told_apart() -> None:
     assert ledger.blocks == [first]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: the docstring knows out-of-bounds, nothing notes it")
 @pytest.mark.parametrize("access", ["read", "write"])
 def test_access_beyond_a_block_is_noted(access: str) -> None:
     ledger = Ledger()

@@ -51,7 +51,6 @@ def test_flattening_gives_dotted_keys_and_keeps_what_is_empty(
     assert qdict_flatten(options) == flat
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: gives {'': {}}")
 def test_flattening_nothing_gives_nothing() -> None:
     assert qdict_flatten({}) == {}
 
@@ -228,7 +227,6 @@ def test_drive_string(text: str, options: dict[str, str]) -> None:
     assert parse_drive(text) == options
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: the last of four commas is taken for a separator")
 def test_two_commas_in_a_value_are_four() -> None:
     assert parse_drive("a=b,,,,c") == {"a": "b,,c"}
 

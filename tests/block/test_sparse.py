@@ -101,7 +101,6 @@ def test_size_may_be_far_beyond_memory() -> None:
     assert list(data.runs()) == [(65, (1 << 60) - 1), (ord("z"), 1)]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: zero() makes pages where the fill is zero anyway")
 def test_zeroing_zeroes_takes_no_memory() -> None:
     data = Sparse(1 << 30)
     data.zero(0, 64 << 20)

@@ -132,7 +132,6 @@ def test_empty_file_is_refused(text: str) -> None:
         assert str(refused(text)) == expected
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a traceback of PyYAML's instead of file:line: key")
 @pytest.mark.parametrize(
     "text",
     [

@@ -118,7 +118,6 @@ def test_event_with_an_errno_no_child_can_have_is_refused() -> None:
         parse_event("QUORUM_REPORT_BAD read c0 0 1 ENOENT")
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: Python's own words, not those of the notation")
 @pytest.mark.parametrize("text", ["", "QUORUM_REPORT_BAD read c0 x 1", "QUORUM_FAILURE q 0 x"])
 def test_event_with_words_that_are_no_numbers_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no event"):
