@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from qsim.block.coroutine import Coroutine
@@ -26,6 +27,7 @@ from qsim.block.node import (
     bdrv_unref_child,
 )
 from qsim.block.options import parse_drive, qdict_extract_subqdict, qdict_flatten
+from qsim.block.switches import CHILDREN_CLOSE_TOGETHER
 
 #: The QMP commands the model takes.
 COMMANDS = (
@@ -33,8 +35,8 @@ COMMANDS = (
     "query-named-block-nodes",
 )  # fmt: skip
 
-#: Runs a coroutine to its end while children are answered.
-RunUntilDone = Callable[[Coroutine], None]
+#: Runs coroutines (Coroutine) to their end while children are answered.
+RunUntilDone = Callable[..., None]
 
 
 class Driver(Protocol):
@@ -134,7 +136,11 @@ class Monitor:
             raise QmpError(f"Duplicate nodes with node-name='{name}'")
         # Without a driver it is an image file whose format is probed.
         driver = self.drivers[generic.get("driver", "")]
-        bs = driver.open(self, name, options)
+        try:
+            bs = driver.open(self, name, options)
+        except QmpError:
+            self._close_orphans()
+            raise
         bs.read_only = bs.read_only or generic.get("read-only") in (True, "on")
         bs.unmap = generic.get("discard") in ("unmap", "on")
         bs.detect_zeroes = generic.get("detect-zeroes", "off")
@@ -185,18 +191,32 @@ class Monitor:
         self._close(bs)
         return {}
 
-    def _close(self, bs: BlockDriverState) -> None:
+    def _close(self, *closing: BlockDriverState) -> None:
         """bdrv_close(): flush, let the children go, and close those nobody holds."""
+        self.run(*(Coroutine(partial(self._flush, bs)) for bs in closing))
+        orphans: list[BlockDriverState] = []
+        for bs in closing:
+            del self.nodes[bs.node_name]
+            for edge in list(bs.children)[::-1]:
+                bdrv_unref_child(edge)
+                if not edge.bs.monitor_owned and not edge.bs.parents:
+                    orphans.append(edge.bs)
+        if CHILDREN_CLOSE_TOGETHER in self.world.switches:
+            if orphans:
+                self._close(*orphans)
+        else:
+            for bs in orphans:
+                self._close(bs)
 
-        async def flush() -> None:
-            await bdrv_co_flush(bs)
+    @staticmethod
+    async def _flush(bs: BlockDriverState) -> None:
+        await bdrv_co_flush(bs)
 
-        self.run(Coroutine(flush))
-        for edge in list(bs.children)[::-1]:
-            bdrv_unref_child(edge)
-            if not edge.bs.monitor_owned and not edge.bs.parents:
-                self._close(edge.bs)
-        del self.nodes[bs.node_name]
+    def _close_orphans(self) -> None:
+        """Close the nodes nobody holds any more after an open that failed."""
+        for bs in list(self.nodes.values()):
+            if not bs.monitor_owned and not bs.parents:
+                self._close(bs)
 
     def x_blockdev_change(
         self, parent: str, child: str | None = None, node: str | None = None

@@ -23,3 +23,9 @@ UNMAP_AT_EVERY_NODE = Switch(
     "bdrv_co_pwrite_zeroes() is called",
     "block/io.c bdrv_co_do_pwrite_zeroes(), between 7.2 and 10.0",
 )
+
+CHILDREN_CLOSE_TOGETHER = Switch(
+    "the children that go with a node are closed side by side, not one after the other: each "
+    "waits for its flush in a loop that starts the next",
+    "block.c bdrv_unref_child() and bdrv_schedule_unref(), seen on 10.0",
+)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qsim.block.switches import UNMAP_AT_EVERY_NODE, Switch
+from qsim.block.switches import CHILDREN_CLOSE_TOGETHER, UNMAP_AT_EVERY_NODE, Switch
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,11 @@ class Revision:
 #: In the order of time: a fixture's ``since`` and ``until`` refer to this order.
 REVISIONS: tuple[Revision, ...] = (
     Revision("7.2", "QEMU 7.2 block/quorum.c"),
-    Revision("10.0", "QEMU 10.0 block/quorum.c", switches=frozenset({UNMAP_AT_EVERY_NODE})),
+    Revision(
+        "10.0",
+        "QEMU 10.0 block/quorum.c",
+        switches=frozenset({UNMAP_AT_EVERY_NODE, CHILDREN_CLOSE_TOGETHER}),
+    ),
 )
 
 DEFAULT = "7.2"

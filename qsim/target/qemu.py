@@ -33,6 +33,9 @@ from qsim.target.wire import event_problem, with_servers
 
 #: The events that belong to scenarios, and the member that names the node.
 SCENARIO_EVENTS = {"QUORUM_REPORT_BAD": "node-name", "QUORUM_FAILURE": "reference"}
+#: How long a monitor command may keep the main loop from serving exports while it waits for
+#: children of ours, in seconds, before they are answered.
+DRAIN_S = 2.0
 #: How far the wall clock may move against the monotonic one during a run, in seconds.
 CLOCK_DRIFT_S = 0.05
 
@@ -73,6 +76,7 @@ class QemuRun:
         self.added: list[str] = []
         self.export = ""
         self.over = False
+        self.commanding = False
         self.played = Played(Outcome(f"QEMU {process.version}"), self.names)
 
     async def play(self) -> Played:
@@ -233,7 +237,11 @@ class QemuRun:
         """Execute a command while children are answered."""
         arguments = with_servers(arguments, self.server.path)
         task = asyncio.ensure_future(self.process.execute(command, arguments))
-        await self._until(task, command, shown)
+        self.commanding = True
+        try:
+            await self._until(task, command, shown)
+        finally:
+            self.commanding = False
         try:
             shown.returns = self.names.back(view(command, task.result()))
         except ExecuteError as error:
@@ -303,13 +311,28 @@ class QemuRun:
         """Return when QEMU can do nothing more, and record what it asked."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            await self.process.ping()
+            await self._turn()
             # A large request can be on its way in parts: QEMU waits for us to read it.
             if not self.server.partial():
                 break
             if time.monotonic() > deadline:
                 raise QemuHung("a child's request arrived only in part")
         self.stage.settle()
+
+    async def _turn(self) -> None:
+        """Let QEMU's main loop turn.
+
+        While a monitor command drains all nodes, exports are not served, ours to ping by among
+        them: then what the children hold by now is all that QEMU waits for.
+        """
+        if not self.commanding:
+            await self.process.ping()
+            return
+        try:
+            await self.process.ping(DRAIN_S)
+        except QemuHung:
+            if not (self.stage.waiting or self.stage.held):
+                raise
 
     async def _answer(self, arrival: Arrival, reply: Reply) -> None:
         arrival.answer(reply)
