@@ -65,6 +65,16 @@ class Extent:
     zero: bool
 
 
+def extent_kind(hole: bool, zero: bool) -> str:
+    """What an extent is called; a part that reads as zeroes is commonly a hole too."""
+    return {
+        (False, False): "data",
+        (True, True): "zero",
+        (False, True): "allocated-zero",
+        (True, False): "unallocated",
+    }[hole, zero]
+
+
 @dataclass(frozen=True)
 class Reply:
     """What a child answers: ``errno`` 0 is success; ``dead`` means the connection is closed."""

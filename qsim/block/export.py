@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qsim.block.child import extent_kind
 from qsim.block.errno import NBD_ERRNOS, number
 from qsim.block.flags import BDRV_SECTOR_SIZE, Perm, Req, Status
 from qsim.block.io import (
@@ -115,7 +116,7 @@ class Export:
             ret, status, num = await bdrv_co_block_status(self.root.bs, True, offset, bytes_)
             if ret < 0:
                 return GuestReply(nbd_errno(ret))
-            this = "zero" if status & Status.ZERO else "data"
+            this = extent_kind(not status & Status.DATA, bool(status & Status.ZERO))
             if kind and this != kind:
                 break
             kind, length = this, length + num

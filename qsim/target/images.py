@@ -11,6 +11,7 @@ from pathlib import Path
 from qsim.block.sparse import Sparse
 from qsim.scenario.case import ChildSpec
 from qsim.target.error import TargetError
+from qsim.target.spawn import spawn
 
 #: Where the qcow2 header has the L1 table's size and offset (docs/interop/qcow2.txt, "Header").
 _L1 = struct.Struct(">IQ")
@@ -33,7 +34,7 @@ def find_qemu_img(binary: str) -> str:
 
 
 async def _qemu_img(tool: str, *arguments: str) -> None:
-    process = await asyncio.create_subprocess_exec(
+    process = await spawn(
         tool, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     _, stderr = await process.communicate()

@@ -20,6 +20,7 @@ from qemu.qmp import EventListener, ExecuteError, Message, QMPClient, QMPError
 
 from qsim.target.error import NotUsable, QemuDied, QemuHung
 from qsim.target.nbd_client import GuestConnection
+from qsim.target.spawn import spawn
 from qsim.target.workdir import WorkDir
 
 T = TypeVar("T")
@@ -131,7 +132,7 @@ class QemuProcess:
         await self._qmp.start_server(str(qmp_path))
         try:
             with self._stderr_path.open("wb") as log:
-                self._process = await asyncio.create_subprocess_exec(
+                self._process = await spawn(
                     # A name on PATH must not be looked up in the working directory.
                     shutil.which(self.binary) or self.binary,
                     *arguments,

@@ -15,7 +15,7 @@ from typing import Any
 
 from qemu.qmp import ExecuteError
 
-from qsim.block.child import Reply
+from qsim.block.child import Reply, extent_kind
 from qsim.block.events import Event, limiter_key
 from qsim.block.sparse import Sparse
 from qsim.block.stage import Stage
@@ -404,7 +404,8 @@ async def _read_by_qemu(connection: Wire) -> None:
 def _extent(reply: GuestReply) -> tuple[str, int] | None:
     if not reply.extents:
         return None
-    return ("zero" if reply.extents[0].zero else "data", reply.extents[0].bytes)
+    extent = reply.extents[0]
+    return extent_kind(extent.hole, extent.zero), extent.bytes
 
 
 def _event(event: WireEvent, names: Names, translate: bool = True) -> Event:

@@ -292,6 +292,35 @@ def test_program_that_answers_with_other_members_is_said_to_in_one_line(
     assert unusable(binary).startswith(f"{binary} cannot be prepared: ")
 
 
+@pytest.mark.parametrize(
+    "setup",
+    ["time.sleep(1000)", "say(GREETING); time.sleep(1000)"],
+    ids=["before the greeting", "after it"],
+)
+def test_start_that_is_cancelled_is_only_cancelled_and_leaves_nothing(
+    tmp_path: Path, tmpdir_here: Path, processes_naming: Processes, setup: str
+) -> None:
+    here = tmp_path / "here"
+    binary = fake(tmp_path / "fake", f"open({str(here)!r}, 'w').close(); {setup}", "")
+
+    async def cancel_in_the_middle() -> None:
+        pool = Pool(str(binary), jobs=1)
+        starting = asyncio.create_task(pool.start())
+        try:
+            async with asyncio.timeout(BOUND_S):
+                while not here.exists():
+                    await asyncio.sleep(0.01)
+            starting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await starting
+        finally:
+            await pool.close()
+
+    asyncio.run(cancel_in_the_middle())
+    assert processes_naming(str(binary)) == []
+    assert os.listdir(tmpdir_here) == []
+
+
 #: An NBD server beside it, so that it can be prepared.
 NBD = """\
 import asyncio, threading
@@ -366,12 +395,15 @@ def test_name_that_is_nowhere_is_said_so(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_folder_is_private_and_goes_with_its_reaper(
-    tmpdir_here: Path, processes_naming: Processes
+    tmpdir_here: Path,
+    processes_naming: Processes,
+    eventually: Callable[[Callable[[], bool], float], bool],
 ) -> None:
     workdir = WorkDir()
     assert stat.S_IMODE(workdir.path.stat().st_mode) == 0o700
     assert workdir.path.parent == tmpdir_here
-    assert len(processes_naming(str(workdir.path))) == 1
+    # Its command line is there only when it has become a shell.
+    assert eventually(lambda: len(processes_naming(str(workdir.path))) == 1, BOUND_S)
     (workdir.path / "left").write_text("behind", "utf-8")
     workdir.close()
     assert os.listdir(tmpdir_here) == []
