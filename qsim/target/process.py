@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import os
 import shutil
@@ -31,8 +30,6 @@ PATIENCE_S = 20.0
 QUIT_S = 5.0
 #: The bound on start-up, in seconds.
 START_S = 30.0
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
@@ -54,11 +51,6 @@ class WireEvent:
         data = self.message.get("data", {})
         assert isinstance(data, dict)
         return data
-
-
-def _die_with_parent() -> None:
-    """Between fork and exec: the kernel kills QEMU when the thread that started it is gone."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class QemuProcess:
@@ -139,8 +131,6 @@ class QemuProcess:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=log,
-                    start_new_session=True,
-                    preexec_fn=_die_with_parent,
                     cwd=self.folder,
                 )
         except OSError as error:

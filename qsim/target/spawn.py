@@ -1,26 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Starting programs, where a kernel is sometimes not able to at once."""
+"""Starting programs that must not outlive us."""
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import errno
+import signal
 from typing import Any
 
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True)
 TRIES = 5
 
 
+def _die_with_parent() -> None:
+    """Between fork and exec: the kernel kills the program when the thread that started it ends."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 async def spawn(program: str, *arguments: str, **options: Any) -> asyncio.subprocess.Process:
-    """asyncio.create_subprocess_exec(), again when execve() fails with EFAULT.
+    """asyncio.create_subprocess_exec() in a session of its own, killed when we are.
 
-    Seen about once in a thousand starts under load on a sandboxed kernel: the path is readable, the
-    same call succeeds the next time.  The program was not started, so nothing is done twice.
+    An execve() that fails with EFAULT is tried again: seen about once in a thousand starts under
+    load (Linux 6.18, vfork beside other threads), with a path that is there and the next call
+    succeeding.  The program was not started then, so nothing is done twice.
 
-    :raise OSError: for any other reason, or when it does not end.
+    :raise OSError: when it cannot be started.
     """
     for attempt in range(TRIES):
         try:
-            return await asyncio.create_subprocess_exec(program, *arguments, **options)
+            return await asyncio.create_subprocess_exec(
+                program,
+                *arguments,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+                **options,
+            )
         except OSError as error:
             if error.errno != errno.EFAULT or attempt == TRIES - 1:
                 raise
