@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every case on every witness."""
+"""The conformance suite: every case of ``fixtures/`` on the model and on the binary (``--qemu``).
+
+The work is done in :mod:`qsim.suite`, a pytest plugin that is there wherever qsim is installed.
+"""
 
 from __future__ import annotations
 
 import pytest
 
-from conformance.plugin import check, session_of
 from qsim.scenario import Case
+from qsim.suite import check, session_of
 
 
 def test_scenario(qsim_case: Case, witness: str, request: pytest.FixtureRequest) -> None:

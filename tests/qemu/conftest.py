@@ -38,17 +38,19 @@ def qemu() -> str:
 @pytest.fixture
 def qemus(
     tmpdir_here: Path, processes_naming: Callable[[str], list[int]]
-) -> Callable[[], list[int]]:
-    """Ask which QEMUs run whose sockets are in this test's temporary folder."""
+) -> Callable[[], dict[int, str]]:
+    """Ask which QEMUs run whose sockets are in this test's temporary folder, and how called."""
 
-    def running() -> list[int]:
-        found = []
+    def running() -> dict[int, str]:
+        found = {}
         for pid in processes_naming(str(tmpdir_here)):
             try:
-                if b"-chardev" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    found.append(pid)
+                line = Path(f"/proc/{pid}/cmdline").read_bytes()
             except OSError:
-                pass
+                continue
+            words = line.decode(errors="replace").split("\0")
+            if "-chardev" in words:
+                found[pid] = " ".join(words)
         return found
 
     return running

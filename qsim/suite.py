@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A pytest plugin: ``--qemu=PATH`` and the fixtures as tests on the model and on that binary.
+"""The conformance suite as a pytest plugin: ``--qemu=PATH``, and the cases as tests on both.
 
 All selected cases are given to the pool when collection is over, and play in the background
 while pytest reports them in its own order.
@@ -68,6 +68,24 @@ def _at_least_one(text: str) -> int:
     return number
 
 
+def _suites(config: pytest.Config) -> list[Path]:
+    """The folders of the suite among the arguments."""
+    named = [Path(arg.split("::")[0]).resolve() for arg in config.args]
+    folders = [path.parent if path.is_file() else path for path in named]
+    return [folder for folder in folders if (folder / "test_scenarios.py").exists()]
+
+
+def _fixtures(config: pytest.Config) -> list[Path]:
+    """What --scenarios names, else the fixtures beside the suite, else those installed."""
+    given: list[str] = config.getoption("--scenarios") or []
+    beside = [suite.parent / "fixtures" for suite in _suites(config)]
+    return (
+        [Path(path) for path in given]
+        or [path for path in beside if path.is_dir()]
+        or [data_path("fixtures")]
+    )
+
+
 class Session:
     """What the tests of one session share.
 
@@ -83,7 +101,7 @@ class Session:
         self._models: dict[str, Outcome] = {}
         self.only_collect: bool = config.getoption("collectonly", False)
         named: str | None = config.getoption("--revision")
-        paths = [Path(path) for path in config.getoption("--scenarios") or [data_path("fixtures")]]
+        paths = _fixtures(config)
         try:
             chosen = revision(named) if named else None
             if self.binary and not self.only_collect:
@@ -144,11 +162,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     Raised any later, pytest would wrap it into a collection error.
     """
-    config = session.config
-    here = Path(__file__).parent
-    named = [Path(arg.split("::")[0]).resolve() for arg in config.args]
-    if config.getoption("--qemu") or any(path == here or here in path.parents for path in named):
-        session_of(config)
+    if session.config.getoption("--qemu") or _suites(session.config):
+        session_of(session.config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
