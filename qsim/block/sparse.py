@@ -15,7 +15,8 @@ class Sparse:
     def __init__(self, size: int, fill: int = 0) -> None:
         self.size = size
         self.fill = fill
-        self._pages: dict[int, bytearray] = {}
+        # Pages are never changed but replaced, so that copies share them.
+        self._pages: dict[int, bytes] = {}
 
     @classmethod
     def of(cls, data: bytes) -> Sparse:
@@ -28,9 +29,9 @@ class Sparse:
         return self.size
 
     def copy(self) -> Sparse:
-        """An independent copy."""
+        """An independent copy, which shares what neither changes."""
         new = Sparse(self.size, self.fill)
-        new._pages = {number: bytearray(page) for number, page in self._pages.items()}
+        new._pages = dict(self._pages)
         return new
 
     def read(self, start: int, end: int) -> bytes:
@@ -40,7 +41,7 @@ class Sparse:
             number, at = divmod(start, PAGE)
             length = min(end - start, PAGE - at)
             page = self._pages.get(number)
-            parts.append(bytes(page[at : at + length]) if page else bytes([self.fill]) * length)
+            parts.append(page[at : at + length] if page else bytes([self.fill]) * length)
             start += length
         return b"".join(parts)
 
@@ -51,10 +52,9 @@ class Sparse:
         while done < len(data):
             number, at = divmod(start + done, PAGE)
             length = min(len(data) - done, PAGE - at)
-            page = self._pages.get(number)
-            if page is None:
-                page = self._pages[number] = bytearray([self.fill]) * PAGE
-            page[at : at + length] = data[done : done + length]
+            page = self._pages.get(number) or bytes([self.fill]) * PAGE
+            part = data[done : done + length]
+            self._pages[number] = page[:at] + part + page[at + length :]
             done += length
 
     def zero(self, start: int, end: int) -> None:
