@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -13,8 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from qsim import cli
+from qsim.data import data_path
 from qsim.scenario import Case
+from qsim.scenario.content import parse_content
 from qsim.scenario.load import load_text
+from qsim.scenario.notation import parse_fault
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -137,7 +140,7 @@ def test_story_in_the_readme_is_the_one_that_is_told(monkeypatch: pytest.MonkeyP
     assert blocks
     for block in blocks:
         result = CliRunner().invoke(cli.main, shlex.split(block[0])[2:])
-        told = result.output.replace(f"{ROOT}/", "").splitlines()
+        told = result.output.replace(f"{data_path('fixtures').parent}/", "").splitlines()
         assert told == [line for line in block[1:] if line]
 
 
@@ -148,26 +151,27 @@ def test_case_in_the_readme_is_in_the_fixture_it_names() -> None:
     assert found[2] in (ROOT / found[1]).read_text("utf-8")
 
 
-def test_contents_and_faults_in_the_docs_are_understood() -> None:
+def spans(title: str) -> list[str]:
+    """The code spans of a paragraph of the scenario page."""
     text = (ROOT / "docs/scenarios.md").read_text("utf-8")
-    (contents,) = re.findall(r"\*\*Contents\*\* (.*?)\n\n", text, re.S)
-    (faults,) = re.findall(r"\*\*Faults\*\*: (.*?)\n\n", text, re.S)
-    words = [re.sub(r"\s+", " ", word) for word in re.findall(r"`([^`]+)`", contents)]
-    for word in words:
-        if word != ":BYTES":
-            whole = word if word.endswith("A") else f"{word} A"
-            check(f"- {{contents: '{re.sub('^([a-z0-9]+) A$', r'\\1', whole)}'}}")
-    for fault in re.findall(r"`([^`]+)`", faults):
-        check(f"- {{faults: '{re.sub(r'\s+', ' ', fault)}'}}")
+    (paragraph,) = re.findall(rf"^\*\*{title}\*\*(.*?)\n\n", text, re.DOTALL | re.MULTILINE)
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", paragraph)]
 
 
-def check(child: str) -> None:
-    """A family with this child loads."""
-    load_text(
-        "docs.yaml",
-        f"family: f\nabout: x\nsource: s\ncases:\n- name: a\n  children:\n  {child}\n",
-        ["7.2"],
-    )
+def test_contents_in_the_docs_are_understood() -> None:
+    examples = [span for span in spans("Contents") if span != ":BYTES"]
+    assert len(examples) >= 6
+    for text in examples:
+        # One that does not take the rest is followed by one that does.
+        ends = ":" in text.split()[-1] or text.startswith("hex=")
+        parse_content(f"{text} A" if ends else text, 64 * 1024)
+
+
+def test_faults_in_the_docs_are_understood() -> None:
+    examples = spans("Faults")
+    assert len(examples) >= 5
+    for text in examples:
+        parse_fault(text)
 
 
 def test_example_of_a_family_in_the_docs_has_the_keys_there_are() -> None:
@@ -176,6 +180,3 @@ def test_example_of_a_family_in_the_docs_has_the_keys_there_are() -> None:
     for block in blocks:
         text = "\n".join(block).replace("{...}", "{}")
         load_text("docs.yaml", text, ["7.2", "10.0"])
-
-
-Runner = Callable[..., object]

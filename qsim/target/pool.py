@@ -61,6 +61,9 @@ class Pool:
         self._slots: list[_Slot] = []
         self._freed = asyncio.Condition()
         self._starts = asyncio.Semaphore(2)
+        # All who compete for a process are woken when one is free, so they must be few; more than
+        # processes, so that a case can overtake those that wait for QUORUM_FAILURE's window.
+        self._gate = asyncio.Semaphore(4 * jobs)
         self._serial = 0
         self._number = 0
 
@@ -144,19 +147,20 @@ class Pool:
     async def _run_once(self, case: Case) -> Outcome | None:
         """One try; None when it was disturbed by something that is not this case's doing."""
         fails, exits = _means_failure(case), _means_exit(case)
-        slot = await self._acquire(fails, exits)
-        try:
-            assert self._server is not None
-            self._serial += 1
-            run = QemuRun(case, slot.process, self._server, slot.windows, self._serial)
-            process = slot.process
+        async with self._gate:
+            slot = await self._acquire(fails, exits)
             try:
-                played = await run.play()
-            except ClockJumped:
-                return None
-            slot.unsettled += 1
-        finally:
-            await self._release(slot)
+                assert self._server is not None
+                self._serial += 1
+                run = QemuRun(case, slot.process, self._server, slot.windows, self._serial)
+                process = slot.process
+                try:
+                    played = await run.play()
+                except ClockJumped:
+                    return None
+                slot.unsettled += 1
+            finally:
+                await self._release(slot)
         try:
             return await self._settle(played, process, slot)
         finally:

@@ -109,7 +109,7 @@ def test_defect_of_the_model_is_no_failure_of_the_binary(
 
 
 def test_cases_that_were_not_chosen_are_not_played(
-    conformance: Callable[..., pytest.RunResult]
+    conformance: Callable[..., pytest.RunResult],
 ) -> None:
     result = conformance("-k", "agree")
     result.assert_outcomes(passed=2, deselected=4)

@@ -17,7 +17,8 @@ from qsim.block.child import Reply, Request, ScriptedChild
 from qsim.block.stage import Stage
 from qsim.outcome import Outcome, against_fixture
 from qsim.scenario import Case
-from qsim.target import process, qemu as target
+from qsim.target import process
+from qsim.target import qemu as target
 from qsim.target.nbd_server import ChildServer
 from qsim.target.pool import Pool
 
@@ -88,7 +89,9 @@ def strike(qemus: Qemus) -> Callable[[signal.Signals], None]:
 
 
 @pytest.fixture
-def when_victim_is_asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], None]], None]:
+def when_victim_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[str, Callable[[], None]], None]:
     """Do something when the victim holds a request of this operation, before any answer."""
 
     def arrange(op: str, act: Callable[[], None]) -> None:
@@ -165,7 +168,7 @@ def test_hang_in_a_request_is_trouble_that_names_its_step_and_the_pool_goes_on(
     victim, after = play(qemu, work)
     assert len(victim.trouble) == 1
     assert victim.trouble[0].startswith("write 0 512: QEMU hangs: ")
-    assert [found.right for found in against_fixture(cases[0], victim)][0] == victim.trouble[0]
+    assert against_fixture(cases[0], victim)[0].right == victim.trouble[0]
     assert victim.steps[1].ret == "0"
     assert_as_if_nothing_happened(after, cases[1])
     nothing_left()
