@@ -14,7 +14,6 @@ from textwrap import dedent
 import pytest
 from hypothesis import HealthCheck, settings
 
-import conformance
 from qsim.data import data_path
 from qsim.outcome import Outcome
 from qsim.quorum.revisions import REVISIONS, revision
@@ -74,8 +73,8 @@ def shipped_cases() -> list[Case]:
 
 @pytest.fixture(scope="session")
 def suite() -> Path:
-    """The folder of the conformance suite, wherever it is installed."""
-    return Path(conformance.__file__).parent
+    """The folder of the conformance suite."""
+    return Path(__file__).parent.parent / "conformance"
 
 
 @pytest.fixture

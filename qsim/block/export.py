@@ -55,6 +55,8 @@ class Export:
         self, op: str, offset: int, bytes_: int, data: bytes | None, flags: tuple[str, ...]
     ) -> GuestReply:
         """nbd_co_receive_request() and nbd_handle_request()."""
+        if op != "write-zeroes" and {"no-hole", "fast-zero"} & set(flags):
+            return GuestReply(number("EINVAL"))
         if op == "flush":
             return GuestReply(nbd_errno(await bdrv_co_flush(self.root.bs)))
         # Whatever nbd_co_receive_request() refuses, nbd_trip() answers with EINVAL.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qsim.block.coroutine import aio_co_wake, qemu_coroutine_self, qemu_coroutine_yield
 from qsim.block.errno import number
 from qsim.block.flags import (
     BDRV_MAX_LENGTH,
@@ -184,7 +185,16 @@ async def _bdrv_padding_rmw_read(
 async def _bdrv_aligned_pwritev(
     child: BdrvChild, offset: int, bytes_: int, qiov: QEMUIOVector | None, flags: Req
 ) -> int:
-    """bdrv_aligned_pwritev(): to the driver, as zeroes or data, in pieces it can take."""
+    """bdrv_aligned_pwritev(): a write, and then the node has been written, failed or not."""
+    ret = await _bdrv_do_pwritev(child, offset, bytes_, qiov, flags)
+    child.bs.write_gen += 1
+    return ret
+
+
+async def _bdrv_do_pwritev(
+    child: BdrvChild, offset: int, bytes_: int, qiov: QEMUIOVector | None, flags: Req
+) -> int:
+    """To the driver, as zeroes or data, in pieces it can take."""
     bs = child.bs
     if bs.read_only:
         return -number("EPERM")
@@ -318,10 +328,18 @@ async def bdrv_co_pwrite_zeroes(child: BdrvChild, offset: int, bytes_: int, flag
 
 
 async def bdrv_co_flush(bs: BlockDriverState) -> int:
-    """bdrv_co_flush(): a read-only node is not flushed."""
+    """bdrv_co_flush(): one at a time for each node; a read-only node is not flushed."""
     if bs.read_only:
         return 0
-    return await bs.co_flush()
+    while bs.active_flush_req:
+        bs.flush_queue.append(qemu_coroutine_self())
+        await qemu_coroutine_yield()
+    bs.active_flush_req = True
+    ret = await bs.co_flush()
+    bs.active_flush_req = False
+    if bs.flush_queue:
+        aio_co_wake(bs.flush_queue.pop(0))
+    return ret
 
 
 async def bdrv_co_block_status(
@@ -334,6 +352,8 @@ async def bdrv_co_block_status(
     if not bytes_:
         return 0, Status.NONE, 0
     bytes_ = min(bytes_, total - offset)
+    if bs.raw_block_status:
+        return await bdrv_co_block_status(bs.children[0].bs, want_zero, offset, bytes_)
     align = bs.limits.request_alignment
     start = align_down(offset, align)
     length = align_up(offset + bytes_, align) - start

@@ -42,6 +42,9 @@ RunUntilDone = Callable[..., None]
 class Driver(Protocol):
     """How the monitor opens a node of one driver and changes its children."""
 
+    #: Whether it has .bdrv_add_child and .bdrv_del_child.
+    takes_children: bool
+
     def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> BlockDriverState:
         """.bdrv_open: make the node; what of ``options`` is used is taken out."""
 
@@ -231,6 +234,8 @@ class Monitor:
         if child is not None:
             for edge in parent_bs.children:
                 if edge.name == child:
+                    if not driver.takes_children:
+                        raise no_del_child(parent_bs)
                     driver.del_child(parent_bs, edge)
                     return {}
             raise QmpError(f"Node '{parent}' does not have child '{child}'")
@@ -238,6 +243,8 @@ class Monitor:
         if node not in self.nodes:
             raise QmpError(f"Node '{node}' not found")
         new_bs = self.nodes[node]
+        if not driver.takes_children:
+            raise no_add_child(parent_bs)
         if new_bs.parents:
             raise QmpError(f"The node {node} already has a parent")
         driver.add_child(parent_bs, new_bs)

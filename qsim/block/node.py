@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from qsim.block.coroutine import Coroutine
 from qsim.block.errno import number, strerror
 from qsim.block.error import QmpError
 from qsim.block.events import Event
@@ -75,6 +76,8 @@ class BlockDriverState:
     driver = ""
     #: Whether the driver has .bdrv_co_pwrite_zeroes / a status callback / add and del child.
     has_pwrite_zeroes = False
+    #: Whether block status is the child's, for the very range asked (BDRV_BLOCK_RAW).
+    raw_block_status = False
     #: The strong runtime options, in the driver's order (.strong_runtime_opts).
     strong_runtime_opts: tuple[str, ...] = ()
 
@@ -91,7 +94,9 @@ class BlockDriverState:
         self.detect_zeroes = "off"
         self.supported_write_flags = Req.NONE
         self.supported_zero_flags = Req.NONE
-        self.quiesce_counter = 0
+        self.write_gen = 0
+        self.active_flush_req = False
+        self.flush_queue: list[Coroutine] = []
         self.monitor_owned = False
         self.device_name = ""
 

@@ -251,9 +251,12 @@ class _Loader:
             )
         except QapiValueError as error:
             raise self.fail((*path, "node"), str(error)) from error
+        content = self._content(raw.get("contents", "A"), size, path)
+        if any(part.start % block_size or part.end % block_size for part in content.holes):
+            raise self.fail(path, "holes must begin and end at multiples of the block size")
         return ChildSpec(
             name=name,
-            content=self._content(raw.get("contents", "A"), size, path),
+            content=content,
             block_size=block_size,
             features=features,
             node=node,

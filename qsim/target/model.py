@@ -12,7 +12,7 @@ from qsim.block.child import ScriptedChild
 from qsim.block.coroutine import Coroutine
 from qsim.block.error import ProcessExit, QmpError
 from qsim.block.export import Export, GuestReply
-from qsim.block.monitor import Monitor, no_add_child, no_del_child
+from qsim.block.monitor import Monitor
 from qsim.block.nbd_connection import Pending
 from qsim.block.nbd_node import NbdNode
 from qsim.block.node import BdrvChild, BlockDriverState, World, bdrv_unref_child
@@ -36,11 +36,13 @@ class Hang(Exception):
 class _Leaf:
     """Drivers without changeable children."""
 
+    takes_children = False
+
     def add_child(self, bs: BlockDriverState, child: BlockDriverState) -> None:
-        raise no_add_child(bs)
+        raise AssertionError("not a driver that takes children")
 
     def del_child(self, bs: BlockDriverState, child: BdrvChild) -> None:
-        raise no_del_child(bs)
+        raise AssertionError("not a driver that takes children")
 
 
 class _NbdDriver(_Leaf):
@@ -108,6 +110,8 @@ class _Qcow2Driver(_Leaf):
 
 
 class _QuorumDriver:
+    takes_children = True
+
     def __init__(self, world: World, revision: Revision) -> None:
         self.world = world
         self.revision = revision

@@ -177,7 +177,7 @@ class QemuProcess:
             self._qmp.execute(command, arguments), PATIENCE_S, f"the reply to {command}"
         )
 
-    async def ping(self, timeout_s: float = PATIENCE_S) -> None:
+    async def ping(self) -> None:
         """Return when QEMU's main loop has handled all it had to handle.
 
         One round trip can overtake work that was ready in the same turn of the loop; the second
@@ -185,7 +185,7 @@ class QemuProcess:
         """
         assert self._ping is not None
         for _ in range(2):
-            await self.bounded(self._ping.submit("flush", 0, 0), timeout_s, "its main loop")
+            await self.bounded(self._ping.submit("flush", 0, 0), PATIENCE_S, "its main loop")
 
     async def bounded(self, what: Awaitable[T], timeout_s: float, name: str) -> T:
         """Wait for ``what``, but not longer than it makes sense.

@@ -34,8 +34,9 @@ from qsim.target.wire import event_problem, with_servers
 #: The events that belong to scenarios, and the member that names the node.
 SCENARIO_EVENTS = {"QUORUM_REPORT_BAD": "node-name", "QUORUM_FAILURE": "reference"}
 #: How long a monitor command may keep the main loop from serving exports while it waits for
-#: children of ours, in seconds, before they are answered.
-DRAIN_S = 2.0
+#: children of ours before they are answered: so many waits of so many seconds.
+DRAIN_WAITS = 30
+DRAIN_WAIT_S = 0.1
 #: How far the wall clock may move against the monotonic one during a run, in seconds.
 CLOCK_DRIFT_S = 0.05
 
@@ -159,9 +160,12 @@ class QemuRun:
     async def _step(self, step: Step, shown: StepOutcome) -> bool:
         """Play one step; False when the run cannot go on."""
         self._note_windows()
-        wait_s = self.windows.wait_s(expected_keys(step))
-        if wait_s > 0:
+        keys = [self._real_key(key) for key in expected_keys(step)]
+        while (wait_s := self.windows.wait_s(keys)) > 0:
             await asyncio.sleep(wait_s)
+            # An event that was held back goes out now, and opens the window once more.
+            await self.process.execute("query-status", {})
+            self._note_windows()
             self.played.starts[-1] = time.time()
         children = self.stage.children
         self.stage.begin(step.complete)
@@ -325,14 +329,19 @@ class QemuRun:
         While a monitor command drains all nodes, exports are not served, ours to ping by among
         them: then what the children hold by now is all that QEMU waits for.
         """
-        if not self.commanding:
-            await self.process.ping()
-            return
-        try:
-            await self.process.ping(DRAIN_S)
-        except QemuHung:
-            if not (self.stage.waiting or self.stage.held):
-                raise
+        ping = asyncio.ensure_future(self.process.ping())
+        if self.commanding:
+            # Many short waits and not a long one: when this loop was busy, what has arrived
+            # meanwhile is seen before time is up.
+            for _ in range(DRAIN_WAITS):
+                await asyncio.wait({ping}, timeout=DRAIN_WAIT_S)
+                if ping.done():
+                    break
+            else:
+                if self.stage.waiting or self.stage.held:
+                    ping.add_done_callback(lambda done: done.cancelled() or done.exception())
+                    return
+        await ping
 
     async def _answer(self, arrival: Arrival, reply: Reply) -> None:
         arrival.answer(reply)
@@ -375,7 +384,7 @@ class QemuRun:
         deadline = time.monotonic() + PATIENCE_S
         while not any(
             event.name == "BLOCK_EXPORT_DELETED" and event.data.get("id") == self.export
-            for event in self.process.events
+            for event in self.process.events[self.played.first_event :]
         ):
             if time.monotonic() > deadline:
                 raise QemuHung("waited for BLOCK_EXPORT_DELETED")
@@ -383,6 +392,11 @@ class QemuRun:
             await self.process.bounded(
                 self.process.changed.wait(), PATIENCE_S, "BLOCK_EXPORT_DELETED"
             )
+
+    def _real_key(self, key: str) -> str:
+        """A limiter key with the node's name as QEMU knows it."""
+        event, _, node = key.partition(" ")
+        return f"{event} {self.names.real(node)}" if node else event
 
     def _note_windows(self) -> None:
         for event in self.process.events[self.played.first_event :]:

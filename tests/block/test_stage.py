@@ -128,6 +128,29 @@ def test_of_two_requests_of_one_child_the_schedule_means_the_older() -> None:
     assert ops == ["write", "flush", "read"]
 
 
+def test_schedule_can_mean_a_younger_request_of_a_child() -> None:
+    on = stage()
+    on.begin(["b.1", "b.1", "b"])
+    for op in ("write-zeroes", "flush", "read"):
+        on.arrive(Request("b", op), object())
+    on.settle()
+    assert [on.complete_next()[0][0].request.op for _ in range(3)] == [
+        "flush",
+        "read",
+        "write-zeroes",
+    ]
+    assert on.impossible == []
+
+
+def test_younger_request_that_is_not_held_is_impossible() -> None:
+    on = stage()
+    on.begin(["b.1"])
+    arrive(on, "a", "b")
+    on.settle()
+    assert answered(on) == ["a", "b"]
+    assert on.impossible == ["b.1"]
+
+
 def test_answers_are_part_of_the_story() -> None:
     on = stage(("b", Fault("read", 28)))
     arrive(on, "a", "b")

@@ -19,8 +19,11 @@ from qsim.outcome import Outcome, against_fixture
 from qsim.scenario import Case
 from qsim.target import process
 from qsim.target import qemu as target
+from qsim.target.error import QemuDied
+from qsim.target.nbd_client import NbdConnectionLost
 from qsim.target.nbd_server import ChildServer
 from qsim.target.pool import Pool
+from qsim.target.workdir import WorkDir
 
 Load = Callable[[str], list[Case]]
 Qemus = Callable[[], dict[int, str]]
@@ -44,6 +47,11 @@ CASES = """
   - read: [0, 512]
     expect: {ret: 0, data: A, requests: all}
 """
+RACE = pytest.mark.xfail(
+    strict=False,
+    raises=NbdConnectionLost,
+    reason="BUG (race): see test_ping_of_a_process_that_is_dead_is_its_death",
+)
 #: What a hang may take, in seconds, once it is there.
 PATIENCE_S = 0.5
 
@@ -122,6 +130,7 @@ def nothing_left(tmpdir_here: Path, qemus: Qemus) -> Callable[[], None]:
     return check
 
 
+@RACE
 @pytest.mark.parametrize(("op", "step"), [("read", 1), ("write", 2)])
 def test_death_in_a_request_is_the_exit_of_its_step_and_the_pool_goes_on(
     qemu: str,
@@ -141,6 +150,29 @@ def test_death_in_a_request_is_the_exit_of_its_step_and_the_pool_goes_on(
     assert (found.label, found.what) == (str(cases[0].steps[step - 1]), "exit")
     assert_as_if_nothing_happened(after, cases[1])
     nothing_left()
+
+
+@pytest.mark.xfail(strict=True, reason="BUG: NbdConnectionLost, because the ping is sent before")
+def test_ping_of_a_process_that_is_dead_is_its_death(
+    qemu: str, tmpdir_here: Path, strike: Callable[[signal.Signals], None]
+) -> None:
+    async def run() -> None:
+        workdir = WorkDir()
+        one = process.QemuProcess(qemu, workdir, 0)
+        try:
+            await one.start()
+            await one.prepare()
+            strike(signal.SIGKILL)
+            while one.alive:
+                await asyncio.sleep(0.01)
+            with pytest.raises(QemuDied) as caught:
+                await one.ping()
+            assert caught.value.status == -signal.SIGKILL
+        finally:
+            await one.stop()
+            workdir.close()
+
+    asyncio.run(run())
 
 
 def test_hang_in_a_request_is_trouble_that_names_its_step_and_the_pool_goes_on(
@@ -174,6 +206,7 @@ def test_hang_in_a_request_is_trouble_that_names_its_step_and_the_pool_goes_on(
     nothing_left()
 
 
+@RACE
 def test_death_while_children_are_added_is_trouble_that_says_when(
     qemu: str,
     cases: list[Case],
@@ -197,6 +230,7 @@ def test_death_while_children_are_added_is_trouble_that_says_when(
         pytest.xfail(f"BUG: says {victim.trouble[0]!r}")
 
 
+@RACE
 def test_death_while_all_is_taken_down_is_not_lost(
     qemu: str,
     cases: list[Case],
@@ -221,6 +255,7 @@ def test_death_while_all_is_taken_down_is_not_lost(
     nothing_left()
 
 
+@RACE
 def test_wrapper_that_dies_takes_its_qemu_with_it(
     qemu: str,
     cases: list[Case],
@@ -245,6 +280,7 @@ def test_wrapper_that_dies_takes_its_qemu_with_it(
     nothing_left()
 
 
+@RACE
 def test_cases_that_end_qemu_and_drives_leave_the_pool_working_and_no_folder(
     qemu: str, load: Load, tmpdir_here: Path, nothing_left: Callable[[], None]
 ) -> None:
@@ -285,4 +321,33 @@ def test_cases_that_end_qemu_and_drives_leave_the_pool_working_and_no_folder(
     for case, outcome in zip(cases, outcomes, strict=True):
         assert_as_if_nothing_happened(outcome, case)
     assert drives == []
+    nothing_left()
+
+
+@pytest.mark.xfail(strict=True, reason="BUG: ValueError, the reaper's pipe is closed already")
+def test_pool_closed_while_a_drive_case_runs_ends_it(
+    qemu: str, load: Load, qemus: Qemus, nothing_left: Callable[[], None]
+) -> None:
+    (case,) = load("""
+        - name: drive
+          images: {0.qcow2: A}
+          drive: driver=quorum,children.0.file.filename=0.qcow2,vote-threshold=1
+          steps:
+          - read: [0, 512]
+            expect: {ret: 0, data: A}
+        """)
+
+    async def run() -> BaseException | Outcome:
+        pool = Pool(qemu, 1)
+        await pool.start()
+        running = asyncio.create_task(pool.run(case))
+        while not any("-drive" in line for line in qemus().values()):
+            await asyncio.sleep(0.01)
+        await pool.close()
+        running.cancel()
+        (result,) = await asyncio.gather(running, return_exceptions=True)
+        return result
+
+    result = asyncio.run(run())
+    assert isinstance(result, asyncio.CancelledError), repr(result)
     nothing_left()

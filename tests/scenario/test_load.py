@@ -12,6 +12,7 @@ import pytest
 from qsim.block.child import FEATURES, Fault, Request
 from qsim.block.sparse import Sparse
 from qsim.scenario import Case, ScenarioError, load_file, load_paths
+from qsim.scenario.case import Answer
 from qsim.scenario.load import load_text
 
 Load = Callable[[str], list[Case]]
@@ -221,6 +222,76 @@ def test_images_are_the_children_of_a_drive_and_their_requests_are_not_seen(load
     assert list(case.images) == list(case.children) == ["0.qcow2", "1.qcow2"]
     assert (case.options, case.drive) == (None, "driver=quorum")
     assert case.steps[0].expect is not None and case.steps[0].expect.requests is None
+
+
+TOGETHER = """\
+- name: a
+  children: 2
+  steps:
+  - together:
+    - {read: [0, 4]}
+    - {write: [512, 4, W], flags: [fua]}
+    expect:
+      answers: [{ret: 0, data: A}, {ret: EIO}]
+      finish: [1, 0]
+      requests: ["all read 0 4, all write 512 4 fua"]
+"""
+
+
+def test_requests_in_flight_together_are_parts_of_one_step(load: Load) -> None:
+    (case,) = load(TOGETHER)
+    (step,) = case.steps
+    assert str(step) == "read 0 4 | write 512 4 fua"
+    assert [(part.verb, part.offset, part.data, part.flags) for part in step.parts] == [
+        ("read", 0, None, ()),
+        ("write", 512, b"WWWW", ("fua",)),
+    ]
+    assert step.expect is not None
+    assert step.expect.answers == (Answer("0", b"AAAA"), Answer("EIO"))
+    assert step.expect.finish == (1, 0)
+    assert case.guest == "writable"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "message"),
+    [
+        ("finish: [1, 0]", "finish: [1]", 13, ".expect.finish", "name each of 0 to 1 once"),
+        ("finish: [1, 0]", "finish: [1, 1]", 13, ".expect.finish", "name each of 0 to 1 once"),
+        (
+            "answers: [{ret: 0, data: A}, {ret: EIO}]",
+            "answers: [{ret: 0, data: A}]",
+            12,
+            ".expect.answers",
+            "2 requests need as many answers",
+        ),
+        ("{ret: EIO}", "{ret: EFOO}", 12, ".expect.answers[1].ret", "'EFOO' is neither 0 nor an"),
+        ("{ret: 0, data: A}", "{ret: 0}", 12, ".expect.answers[0]", "data is missing"),
+        ("{ret: EIO}", "{ret: 0, data: A}", 12, ".expect.answers[1].data", "only a read that"),
+        ("      finish: [1, 0]\n", "", 11, ".expect", "finish is missing"),
+        (
+            "{read: [0, 4]}",
+            "{qmp: {execute: blockdev-del}}",
+            9,
+            ".together[0]",
+            "have only a verb and flags",
+        ),
+        (
+            "{read: [0, 4]}",
+            "{read: [0, 4], complete: [c0]}",
+            9,
+            ".together[0]",
+            "have only a verb and flags",
+        ),
+        ("    - {read: [0, 4]}\n", "", 8, ".together", "is too short"),
+    ],
+)
+def test_mistake_in_requests_together_is_named(
+    family_text: FamilyText, old: str, new: str, line: int, key: str, message: str
+) -> None:
+    assert old in TOGETHER
+    error = error_of(family_text(TOGETHER.replace(old, new)))
+    assert str(error).startswith(f"f.yaml:{line}: cases[0].steps[0]{key}: ")
+    assert message in error.message
 
 
 # Where a mistake is and what it is called.
@@ -448,6 +519,7 @@ UNPLAYABLE = {
     "a child called as the node above": (
         "- name: a\n  above: {align: 512}\n  children: {top: A}\n"
     ),
+    "a hole within a block": '- name: a\n  block-size: 512\n  children: ["A:100 hole"]\n',
     "a child called all": "- name: a\n  children: {all: A, b: B}\n",
 }
 
