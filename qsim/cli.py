@@ -31,7 +31,7 @@ from qsim.qapi import (
     split,
 )
 from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, covers, nearest, revision
-from qsim.report.terminal import render, render_outcome, rerun_command
+from qsim.report.terminal import render, render_outcome, rerun_command, short_path
 from qsim.scenario import Case, ScenarioError, load_paths
 from qsim.target.background import BackgroundPool
 from qsim.target.error import TargetError
@@ -118,7 +118,7 @@ def main() -> None:
 def list_cases(selectors: tuple[str, ...]) -> None:
     """Name the cases there are, and where each stands."""
     for case in _cases(selectors):
-        click.echo(f"{case.id:<60} {case.file}:{case.line}")
+        click.echo(f"{case.id:<60} {short_path(case.file)}:{case.line}")
 
 
 @main.command()
@@ -136,7 +136,7 @@ def run(selectors: tuple[str, ...], revision_name: str | None, qemu: str | None)
         outcomes = _on_binary(qemu, cases)[1]
     trouble = False
     for case, outcome in zip(cases, outcomes, strict=True):
-        click.echo(f"{case.id} ({case.file}:{case.line})")
+        click.echo(f"{case.id} ({short_path(case.file)}:{case.line})")
         click.echo(render_outcome(outcome))
         trouble = trouble or bool(outcome.trouble)
     sys.exit(1 if trouble else 0)

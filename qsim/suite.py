@@ -209,7 +209,10 @@ def check(session: Session, case: Case, witness: str) -> str | None:
     A binary fails by what its own outcome is: unlike the fixture, or, where the model agrees
     with the fixture, unlike the model in what the fixture does not name.
     """
-    model = session.model(case)
+    try:
+        model = session.model(case)
+    except ScenarioError as error:
+        return str(error)
     wrong_model = against_fixture(case, model)
     if witness == MODEL:
         if wrong_model:

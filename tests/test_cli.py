@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from qsim import __version__, cli
 from qsim.qapi import default_schema_path
+from qsim.report.terminal import short_path
 from qsim.scenario import Case
 
 FamilyText = Callable[[str], str]
@@ -87,7 +88,7 @@ def test_list_names_every_shipped_case_and_where_it_stands(shipped_cases: list[C
     result = qsim("list")
     assert result.exit_code == 0
     assert [line.split() for line in result.output.splitlines()] == [
-        [case.id, f"{case.file}:{case.line}"] for case in shipped_cases
+        [case.id, f"{short_path(case.file)}:{case.line}"] for case in shipped_cases
     ]
 
 
@@ -139,7 +140,7 @@ def test_run_tells_the_story_on_the_model(fixtures: Path) -> None:
     result = qsim("run", "fifo/second-child-answers")
     assert result.exit_code == 0
     lines = result.output.splitlines()
-    assert lines[0] == f"fifo/second-child-answers ({fixtures / 'fifo.yaml'}:5)"
+    assert lines[0] == "fifo/second-child-answers (fixtures/fifo.yaml:5)"
     assert lines[1] == "model 7.2"
     story = [line.strip() for line in lines]
     for expected in ("asks c0 read 0 512", "<- c0 read: EIO", "ret 0", "data B:512"):
@@ -237,6 +238,53 @@ def test_error_goes_to_stderr(fixtures: Path) -> None:
     result = qsim("list", "fixtures/wrong.yaml")
     assert result.stdout == ""
     assert result.stderr.startswith("qsim: fixtures/wrong.yaml: the file is empty")
+
+
+#: Well formed, but not what the model can play: one case each.
+OUTSIDE = {
+    "another driver in a drive": "images: {a: A}, drive: 'driver=raw,file.filename=a'",
+    "a drive without a driver": "images: {a: A}, drive: file=a",
+    "an image without a file name": (
+        "images: {a: A}, drive: 'driver=quorum,vote-threshold=1,children.0.x=y'"
+    ),
+    "another driver for a child": (
+        "quorum: {vote-threshold: 1, children: [{driver: file, filename: x}]}"
+    ),
+    "a child defined in place without an export": (
+        "quorum: {vote-threshold: 1, children: [{driver: nbd}]}"
+    ),
+    "a child defined in place with another export": (
+        "quorum: {vote-threshold: 1, children: [{driver: nbd, export: other}]}"
+    ),
+    "another driver in a command": (
+        "steps: [{qmp: {execute: blockdev-add, arguments: {driver: null-co, node-name: n}},"
+        " expect: {}}]"
+    ),
+    "another export in a command": (
+        "steps: [{qmp: {execute: blockdev-add, arguments: {driver: nbd, node-name: n,"
+        " export: other}}, expect: {}}]"
+    ),
+    "a mirror that would start": (
+        "spares: [c2], steps: [{qmp: {execute: blockdev-mirror, arguments: {job-id: j,"
+        " device: q, target: c2, sync: full}}, expect: {}}]"
+    ),
+    "an argument the model does not take": (
+        "steps: [{qmp: {execute: blockdev-mirror, arguments: {device: q, target: q, sync: full,"
+        " speed: 1}}, expect: {}}]"
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OUTSIDE.values(), ids=OUTSIDE.keys())
+def test_scenario_outside_the_model_is_said_so_with_its_place(
+    fixtures: Path, family_text: FamilyText, case: str
+) -> None:
+    if case.startswith("s"):
+        case = f"quorum: {{vote-threshold: 1}}, {case}"
+    (fixtures / "wrong.yaml").write_text(family_text(f"- {{name: a, {case}}}\n"), "utf-8")
+    result = qsim("run", "fixtures/wrong.yaml")
+    assert result.exit_code in (1, 2)
+    assert re.search(r"fixtures/wrong\.yaml:\d+", result.output)
 
 
 @pytest.mark.parametrize(

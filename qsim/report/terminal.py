@@ -97,8 +97,8 @@ def _place(case: Case, found: Sequence[Difference]) -> str:
     for one in found:
         if one.step is not None and one.step < len(steps):
             expect = steps[one.step].expect
-            return f"{case.file}:{expect.line if expect else steps[one.step].line}"
-    return f"{case.file}:{case.line}"
+            return f"{short_path(case.file)}:{expect.line if expect else steps[one.step].line}"
+    return f"{short_path(case.file)}:{case.line}"
 
 
 def _side_by_side(case: Case, left: Outcome | None, right: Outcome, name: str) -> list[str]:
@@ -142,13 +142,14 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def rerun_command(case: Case, binary: str | None) -> str:
     """The command that runs just this case again."""
-    words = ["qsim", "compare", f"{_short(case.file)}::{case.name}"]
+    words = ["qsim", "compare", f"{short_path(case.file)}::{case.name}"]
     if binary:
         words += ["--qemu", binary]
     return shlex.join(words)
 
 
-def _short(file: str) -> str:
+def short_path(file: str) -> str:
+    """A path as a person would type it from here."""
     path = Path(file)
     try:
         return str(path.resolve().relative_to(Path.cwd()))

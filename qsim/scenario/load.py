@@ -210,7 +210,9 @@ class _Loader:
         listed = options["children"]
         if isinstance(listed, list):
             # An inline child is named by its export.
-            names = [one["export"] if isinstance(one, dict) else one for one in listed]
+            names = [one.get("export") if isinstance(one, dict) else one for one in listed]
+            if None in names:
+                raise self.fail(("quorum",), "a child defined in place needs an export: a child")
             self.everyone = [name for name in names if name in self.children]
         return {key: value for key, value in options.items() if value is not None}
 
@@ -243,6 +245,9 @@ class _Loader:
         if "fast-zero" in features and "write-zeroes" not in features:
             raise self.fail(path, "fast-zero needs write-zeroes; leave out both")
         node = raw.get("node", {})
+        for option in ("driver", "node-name", "server", "export"):
+            if option in node:
+                raise self.fail((*path, "node"), f"{option} is the harness's own; leave it out")
         server = {"type": "unix", "path": "children.sock"}
         try:
             shipped_schema().check_type(

@@ -25,6 +25,7 @@ from qsim.quorum.node import QuorumNode
 from qsim.quorum.options import quorum_open
 from qsim.quorum.revisions import Revision
 from qsim.scenario.case import Case, Step
+from qsim.scenario.error import ScenarioError
 from qsim.target.views import view
 from qsim.target.wire import event_problem, refuse, with_servers
 
@@ -298,5 +299,14 @@ def _python(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_model(case: Case, revision: Revision) -> Outcome:
-    """Play ``case`` on the model of ``revision``."""
-    return _Run(case, revision).play()
+    """Play ``case`` on the model of ``revision``.
+
+    :raise ScenarioError: when it does something the model does not know.
+    """
+    run = _Run(case, revision)
+    try:
+        return run.play()
+    except (NotImplementedError, KeyError, TypeError) as error:
+        at = len(run.outcome.steps) - 1
+        line = case.steps[at - 1].line if at > 0 else case.line
+        raise ScenarioError(case.file, line, "", f"this is outside the model: {error}") from error

@@ -19,6 +19,7 @@ from qemu.qmp import EventListener, ExecuteError, Message, QMPClient, QMPError
 
 from qsim.target.error import NotUsable, QemuDied, QemuHung
 from qsim.target.nbd_client import GuestConnection
+from qsim.target.nbd_proto import NbdError
 from qsim.target.spawn import spawn
 from qsim.target.workdir import WorkDir
 
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 #: The bound on every single wait for QEMU, in seconds: far beyond what a loaded machine needs.
 PATIENCE_S = 20.0
+#: How long after a connection broke a process may take to be seen dead, in seconds.
+DEATH_S = 3.0
 #: How long a process may take to end when asked to, in seconds, before it is killed.
 QUIT_S = 5.0
 #: The bound on start-up, in seconds.
@@ -184,8 +187,11 @@ class QemuProcess:
         cannot, as its request is read in a later turn.
         """
         assert self._ping is not None
-        for _ in range(2):
-            await self.bounded(self._ping.submit("flush", 0, 0), PATIENCE_S, "its main loop")
+        try:
+            for _ in range(2):
+                await self.bounded(self._ping.submit("flush"), PATIENCE_S, "its main loop")
+        except NbdError as error:
+            raise QemuHung(f"its export server gave up: {error}") from error
 
     async def bounded(self, what: Awaitable[T], timeout_s: float, name: str) -> T:
         """Wait for ``what``, but not longer than it makes sense.
@@ -195,7 +201,7 @@ class QemuProcess:
         """
         assert self._died is not None
         task = asyncio.ensure_future(what)
-        if task.done():
+        if task.done() and task.exception() is None:
             return task.result()
         try:
             await asyncio.wait(
@@ -210,7 +216,7 @@ class QemuProcess:
             return task.result()
         # A connection that breaks is most often the first sign of a death: look a little longer.
         if task.done():
-            await asyncio.wait({self._died}, timeout=1.0)
+            await asyncio.wait({self._died}, timeout=DEATH_S)
         if self._died.done():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

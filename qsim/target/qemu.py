@@ -103,6 +103,8 @@ class QemuRun:
             outcome.contents = self._contents()
             await self._take_down()
         except QemuDied as death:
+            if not outcome.steps:
+                outcome.trouble.append(f"set-up: QEMU died while children were added: {death}")
             shown.beats = self.stage.end()
             shown.exit = (death.status, self.names.back(death.stderr))
             if outcome.contents is None:

@@ -72,12 +72,14 @@ class WorkDir:
     def _tell(self, line: str) -> None:
         pipe: IO[str] | None = self._reaper.stdin
         assert pipe is not None
-        pipe.write(line)
-        pipe.flush()
+        # Whoever ends after the folder was closed has nothing to tell any more.
+        if not pipe.closed:
+            pipe.write(line)
+            pipe.flush()
 
     def close(self) -> None:
         """Remove the folder and let the reaper end."""
-        shutil.rmtree(self.path, ignore_errors=True)
         assert self._reaper.stdin is not None
         self._reaper.stdin.close()
         self._reaper.wait()
+        shutil.rmtree(self.path, ignore_errors=True)

@@ -50,9 +50,16 @@ def scenarios(pytester: pytest.Pytester, family_text: Callable[[str], str]) -> P
 
 @pytest.fixture
 def conformance(
-    pytester: pytest.Pytester, suite: Path, qemu: str, scenarios: Path, tmpdir_here: Path
+    pytester: pytest.Pytester,
+    suite: Path,
+    qemu: str,
+    scenarios: Path,
+    tmpdir_here: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., pytest.RunResult]:
     """``pytest conformance --qemu`` in this process, with the cases above."""
+    # In CI pytest says every failure twice, at length in the summary too.
+    monkeypatch.delenv("CI", raising=False)
 
     def run(*arguments: str) -> pytest.RunResult:
         return pytester.runpytest_inprocess(
@@ -79,7 +86,7 @@ def test_wrong_expectation_fails_on_both_witnesses_and_the_command_shown_fails_a
         assert re.search(
             rf"^example/not-so: {witness} is not what the fixture says$", text, re.MULTILINE
         )
-    assert text.count(f"fixture:   {scenarios}:24") == 2
+    assert text.count(f"fixture:   {scenarios.name}:24") == 2
     assert text.count("behaviour: block/quorum.c quorum_vote() (7.2)") == 2
     assert "each case was played 2 times on the binary" in text
     assert "NO BINARY" not in text

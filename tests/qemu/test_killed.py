@@ -58,7 +58,6 @@ def wrapper(qemu: str, tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.xfail(strict=False, reason="BUG (race): see tests/target/test_faults.py, KILLED")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_session_takes_every_qemu_and_the_folder_with_it(
     session: Start,
