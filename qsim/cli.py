@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from qsim import __version__
-from qsim.data import data_path
+from qsim.data import fixtures_path
 from qsim.outcome import Outcome, against_fixture, between
 from qsim.qapi import (
     QapiError,
@@ -70,7 +70,7 @@ def _cases(selectors: Sequence[str]) -> list[Case]:
     :raise click.UsageError: for one that stands for nothing.
     """
     if not selectors:
-        return load_paths([data_path("fixtures")], REVISION_NAMES)
+        return load_paths([fixtures_path()], REVISION_NAMES)
     found: list[Case] = []
     for selector in selectors:
         place, _, name = selector.partition("::")
@@ -78,7 +78,7 @@ def _cases(selectors: Sequence[str]) -> list[Case]:
             cases = load_paths([Path(place)], REVISION_NAMES)
             chosen = [case for case in cases if name in ("", case.name)]
         else:
-            cases = load_paths([data_path("fixtures")], REVISION_NAMES)
+            cases = load_paths([fixtures_path()], REVISION_NAMES)
             chosen = [case for case in cases if selector in (case.id, case.family)]
         if not chosen:
             raise click.UsageError(

@@ -18,3 +18,14 @@ def data_path(name: str) -> Path:
         if candidate.is_dir():
             return candidate
     raise FileNotFoundError(f"no {name} folder beside or inside {_PACKAGE}; reinstall qsim")
+
+
+def fixtures_path() -> Path:
+    """The fixtures: those of the checkout one stands in, else those that came with the package.
+
+    :raise FileNotFoundError: when there are neither.
+    """
+    here = Path.cwd()
+    if (here / "conformance" / "test_scenarios.py").exists() and (here / "fixtures").is_dir():
+        return here / "fixtures"
+    return data_path("fixtures")
