@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from qsim.data import data_path
+from qsim.data import fixtures_path
 from qsim.outcome import Outcome, against_fixture, between
 from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, covers, nearest, revision
 from qsim.report.terminal import render, rerun_command
@@ -82,7 +82,7 @@ def _fixtures(config: pytest.Config) -> list[Path]:
     return (
         [Path(path) for path in given]
         or [path for path in beside if path.is_dir()]
-        or [data_path("fixtures")]
+        or [fixtures_path()]
     )
 
 

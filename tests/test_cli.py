@@ -64,7 +64,7 @@ def fixtures(tmp_path: Path, family_text: FamilyText, monkeypatch: pytest.Monkey
     for family, cases in (("fifo", FIFO), ("wrong", WRONG)):
         text = family_text(cases).replace("family: example", f"family: {family}")
         (folder / f"{family}.yaml").write_text(text, "utf-8")
-    monkeypatch.setattr(cli, "data_path", lambda name: folder)
+    monkeypatch.setattr(cli, "fixtures_path", lambda: folder)
     monkeypatch.chdir(tmp_path)
     return folder
 

@@ -13,7 +13,6 @@ import pytest
 from click.testing import CliRunner
 
 from qsim import cli
-from qsim.data import data_path
 from qsim.scenario import Case
 from qsim.scenario.content import parse_content
 from qsim.scenario.load import load_text
@@ -140,7 +139,7 @@ def test_story_in_the_readme_is_the_one_that_is_told(monkeypatch: pytest.MonkeyP
     assert blocks
     for block in blocks:
         result = CliRunner().invoke(cli.main, shlex.split(block[0])[2:])
-        told = result.output.replace(f"{data_path('fixtures').parent}/", "").splitlines()
+        told = result.output.splitlines()
         assert told == [line for line in block[1:] if line]
 
 
