@@ -14,7 +14,7 @@ from textwrap import dedent
 import pytest
 from hypothesis import HealthCheck, settings
 
-from qsim.data import data_path
+from qsim.data import fixtures_path
 from qsim.outcome import Outcome
 from qsim.quorum.revisions import REVISIONS, revision
 from qsim.scenario import Case, load_paths
@@ -68,7 +68,7 @@ def play() -> Callable[[Case], Outcome]:
 @pytest.fixture(scope="session")
 def shipped_cases() -> list[Case]:
     """Every case that ships with qsim."""
-    return load_paths([data_path("fixtures")], REVISION_NAMES)
+    return load_paths([fixtures_path()], REVISION_NAMES)
 
 
 @pytest.fixture(scope="session")

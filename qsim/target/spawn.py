@@ -6,7 +6,9 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import errno
+import os
 import signal
+from functools import partial
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -14,9 +16,14 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 TRIES = 5
 
 
-def _die_with_parent() -> None:
-    """Between fork and exec: the kernel kills the program when the thread that started it ends."""
+def _die_with_parent(parent: int) -> None:
+    """Between fork and exec: the kernel kills the program when the thread that started it ends.
+
+    :param parent: our process; when it has ended before the kernel was told, so does the program.
+    """
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def spawn(program: str, *arguments: str, **options: Any) -> asyncio.subprocess.Process:
@@ -34,7 +41,7 @@ async def spawn(program: str, *arguments: str, **options: Any) -> asyncio.subpro
                 program,
                 *arguments,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=partial(_die_with_parent, os.getpid()),
                 **options,
             )
         except OSError as error:

@@ -2,7 +2,8 @@
 """A private folder for sockets and logs, and a reaper for when this process is killed.
 
 The reaper is a shell that waits on a pipe.  When the pipe closes, because this process ended in
-whatever way, SIGKILL included, it kills the process groups it was told of and removes the folder.
+whatever way, SIGKILL included, it kills the process groups it was told of, and what names the
+folder in its arguments, and removes the folder.
 """
 
 from __future__ import annotations
@@ -30,6 +31,15 @@ while read -r sign group; do
     esac
 done
 for group in $groups; do kill -9 "-$group" 2>/dev/null; done
+# What was being started just then was not told of yet, but has the folder in its arguments.
+for pass in 1 2 3; do
+    for proc in /proc/[0-9]*; do
+        if grep -qaF -- "$1/" "$proc/cmdline" 2>/dev/null; then
+            kill -9 "${proc#/proc/}" 2>/dev/null
+        fi
+    done
+    [ "$pass" = 3 ] || sleep 0.1
+done
 rm -rf -- "$1"
 """
 

@@ -190,7 +190,9 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: the reaper is told of a group only after its start")
+@pytest.mark.xfail(
+    strict=True, reason="a child that does not name the folder, before the reaper knows its group"
+)
 def test_children_of_a_wrapper_do_not_outlive_us_when_we_are_killed_at_its_start(
     tmp_path: Path,
     tmpdir_here: Path,
