@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from itertools import compress
 from pathlib import Path
@@ -19,6 +20,8 @@ import click
 
 from qsim import __version__
 from qsim.data import fixtures_path
+from qsim.explore import Defect, defects_on, paths, shortest
+from qsim.grid import grid, patterns_of
 from qsim.outcome import Outcome, against_fixture, between
 from qsim.qapi import (
     QapiError,
@@ -30,9 +33,13 @@ from qsim.qapi import (
     render_differences,
     split,
 )
-from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, covers, nearest, revision
+from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, revision
+from qsim.report.scenario import scenario_text
+from qsim.report.series import differing_steps, render_diff, render_series
 from qsim.report.terminal import render, render_outcome, rerun_command, short_path
 from qsim.scenario import Case, ScenarioError, load_paths
+from qsim.select import case_of, holds
+from qsim.series.diff import changes
 from qsim.target.background import BackgroundPool
 from qsim.target.error import TargetError
 from qsim.target.model import run_model
@@ -152,12 +159,12 @@ def compare_cases(selectors: tuple[str, ...], revision_name: str | None, qemu: s
     everything = _cases(selectors)
     version, played = _on_binary(qemu, everything) if qemu else ("", [None] * len(everything))
     wanted = _wanted(revision_name, version)
-    about = [covers(case.since, case.until, wanted) for case in everything]
-    cases = list(compress(everything, about))
+    about = [holds(case, wanted) for case in everything]
+    cases = [case_of(case, wanted) for case in compress(everything, about)]
     real = list(compress(played, about))
     differing = 0
     for case, outcome in zip(cases, real, strict=True):
-        texts = _compare(case, run_model(case, wanted), outcome, qemu)
+        texts = _compare(case, run_model(case, wanted), outcome, qemu, revision_name)
         differing += bool(texts)
         for text in texts:
             click.echo(f"{text}\n")
@@ -166,8 +173,10 @@ def compare_cases(selectors: tuple[str, ...], revision_name: str | None, qemu: s
     sys.exit(1 if differing else 0)
 
 
-def _compare(case: Case, model: Outcome, real: Outcome | None, qemu: str | None) -> list[str]:
-    again = rerun_command(case, qemu)
+def _compare(
+    case: Case, model: Outcome, real: Outcome | None, qemu: str | None, named: str | None
+) -> list[str]:
+    again = rerun_command(case, qemu, named)
     texts = []
     for left, right in ((None, model), (None, real), (model, real)):
         if right is None:
@@ -192,6 +201,79 @@ def _on_binary(qemu: str, cases: Sequence[Case]) -> tuple[str, list[Any]]:
         return pool.version, [future.result() for future in futures]
     finally:
         pool.close()
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def series(context: click.Context) -> None:
+    """The patch series: its versions, the state after every patch, and what followed."""
+    if context.invoked_subcommand is None:
+        click.echo(render_series())
+
+
+@series.command("diff")
+@click.argument("left", type=click.Choice(REVISION_NAMES), metavar="FROM")
+@click.argument("right", type=click.Choice(REVISION_NAMES), metavar="TO")
+@click.argument("selectors", nargs=-1, metavar="[CASE|FILE]...")
+@_reports
+def series_diff(left: str, right: str, selectors: tuple[str, ...]) -> None:
+    """Which scenarios come out differently from one revision to another, how, and why.
+
+    Without CASE or FILE: the scenarios of 2014, or between two releases all others.
+    """
+    a, b = revision(left), revision(right)
+    cases = _cases(selectors)
+    if not selectors:
+        of_2014 = "callback" in (a.engine, b.engine)
+        cases = [case for case in cases if _is_of_2014(case) == of_2014]
+    steps = differing_steps(left, right)
+    if steps:
+        click.echo(f"{steps}\n")
+    found = list(changes(cases, a, b))
+    click.echo(render_diff(a, b, found, len(cases)))
+    sys.exit(1 if any(not change.causes for change in found) else 0)
+
+
+def _is_of_2014(case: Case) -> bool:
+    return case.until is not None and revision(case.until).engine == "callback"
+
+
+@main.command("explore")
+@click.argument("selectors", nargs=-1, metavar="[CASE|FILE]...")
+@click.option("--revision", "revision_name", type=click.Choice(REVISION_NAMES), default=DEFAULT)
+@click.option("--children", type=click.Choice(["2", "3"]), help="Only so many. Default: both.")
+@click.option("--cancel/--no-cancel", default=True, help="Also cancel requests, at every point.")
+@_reports
+def explore_cases(
+    selectors: tuple[str, ...], revision_name: str, children: str | None, cancel: bool
+) -> None:
+    """Look for memory and callback defects on every way a request can go.
+
+    Every order in which children answer, every point at which to cancel.  Without CASE or FILE:
+    every request on quorums of two and three children, each child answering or failing with one
+    of three errnos.  Each defect comes with the shortest scenario that shows it; 1 if any.
+    """
+    wanted = revision(revision_name)
+    if selectors:
+        cases = [case for case in _cases(selectors) if len(case.steps) == 1]
+    else:
+        counts = (int(children),) if children else (2, 3)
+        cases = grid(counts, patterns_of(wanted))
+    ways = 0
+    found: list[Defect] = []
+    with click.progressbar(cases, label="exploring", file=sys.stderr) as bar:
+        for case in bar:
+            for path in paths(case, wanted, cancel):
+                ways += 1
+                found += defects_on(case, path)
+    found = shortest(found)
+    for number, defect in enumerate(found, 1):
+        click.echo(f"# {number}. {defect.what}")
+        named = replace(defect.case, name=f"way {number}", source="an exploration")
+        text = scenario_text(named, defect.outcome, f"explored {number}", defect.what, wanted.name)
+        click.echo(f"{text}")
+    click.echo(f"{len(cases)} cases, {ways} ways, {len(found)} defects (model {wanted.name})")
+    sys.exit(1 if found else 0)
 
 
 @main.group()

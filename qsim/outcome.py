@@ -8,16 +8,16 @@ there: of the events of one step in one limiter window the first and the last al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 from qsim.block.child import Request
 from qsim.block.errno import name as errno_name
-from qsim.block.events import Event, limiter_key
+from qsim.block.events import Event, limiter_key, limiter_key_2014
 from qsim.block.sparse import Sparse
-from qsim.block.stage import Answered, Asked, Beat
+from qsim.block.stage import Asked, Beat
 from qsim.scenario.case import Answer, Case, Expectation, Step
 from qsim.scenario.content import describe
 
@@ -42,6 +42,7 @@ class StepOutcome:
     early: tuple[str, ...] = ()
     answers: tuple[Answer, ...] = ()
     finish: tuple[int, ...] = ()
+    undefined: str | None = None
 
     def rounds(self) -> list[tuple[Request, ...]] | None:
         """The requests, round by round, without the data of writes; None if not observed."""
@@ -87,6 +88,8 @@ class StepOutcome:
             yield "answered before the completion of", ", ".join(self.early)
         if self.exit is not None:
             yield "exit", f"{self.exit[0]}: {self.exit[1]}"
+        if self.undefined is not None:
+            yield "undefined behaviour", self.undefined
 
 
 def _with_data(request: Request) -> str:
@@ -100,12 +103,24 @@ class Outcome:
 
     ``witness`` names who saw it; ``trouble`` is what went wrong with the run itself (memory
     misuse in the model, a crash or hang of a binary): an outcome with trouble equals no other.
+    ``leaks`` is memory nobody freed, None where nobody looked; ``sees_memory`` says whether the
+    witness knows undefined behaviour when it comes to it, which a binary does not.
+    ``reports_by_node`` says how the witness's rate limiter counts, ``unsupported`` why it could
+    not play the case at all.
     """
 
     witness: str
     steps: list[StepOutcome] = field(default_factory=list)
     contents: dict[str, Sparse] | None = None
     trouble: list[str] = field(default_factory=list)
+    leaks: list[str] | None = None
+    sees_memory: bool = False
+    reports_by_node: bool = True
+    unsupported: str = ""
+
+    def limiter_key(self) -> Callable[[Event], str]:
+        """Which of its limiter's windows an event falls in."""
+        return limiter_key if self.reports_by_node else limiter_key_2014
 
 
 @dataclass(frozen=True)
@@ -130,9 +145,16 @@ def against_fixture(case: Case, outcome: Outcome) -> list[Difference]:
         if i >= len(outcome.steps):
             break
         if expect is not None:
-            found += _step_against(i, expect, outcome.steps[i])
+            found += _step_against(i, expect, outcome.steps[i], outcome)
+        if expect is not None and expect.undefined and not outcome.sees_memory:
+            break
     if outcome.contents is not None:
         found += _contents(case.contents, outcome.contents)
+    if outcome.leaks is not None:
+        expected_leaks = [leak.what for leak in case.leaks]
+        if sorted(expected_leaks) != sorted(outcome.leaks):
+            left, right = (", ".join(one) or "none" for one in (expected_leaks, outcome.leaks))
+            found.append(Difference(None, "end", "leaks", left, right))
     return found
 
 
@@ -140,20 +162,44 @@ def _trouble(text: str) -> Difference:
     return Difference(None, "run", "trouble", "none", text)
 
 
-def _step_against(i: int, expect: Expectation, step: StepOutcome) -> Iterator[Difference]:
-    def differ(what: str, left: object, right: object) -> Difference:
-        return Difference(i, step.label, what, str(left), str(right))
+#: How a process ends that followed a null pointer: by SIGSEGV, or its shell's word for it.
+SEGFAULT = (-11, 139)
 
+
+def _after_undefined(expect: Expectation, step: StepOutcome) -> StepOutcome:
+    """What a binary shows of a step that ends in undefined behaviour, as far as that is known.
+
+    A null pointer ends the process; of all else anything may come, an ordinary end included.
+    """
+    undefined = expect.undefined
+    null = (undefined or "").startswith("null dereference")
+    if step.exit is None:
+        return step if null else replace(step, undefined=undefined)
+    if null and step.exit[0] not in SEGFAULT:
+        return step
+    return replace(step, exit=None, undefined=undefined, ret=expect.ret, data=expect.data)
+
+
+def _step_against(
+    i: int, expect: Expectation, step: StepOutcome, outcome: Outcome
+) -> Iterator[Difference]:
+    def differ(what: str, left: object, right: object) -> Difference:
+        return Difference(i, step.label, what, _text(left), _text(right))
+
+    if expect.undefined and not outcome.sees_memory:
+        step = _after_undefined(expect, step)
     if expect.exit != step.exit:
         yield differ("exit", expect.exit, step.exit)
     if expect.exit or step.exit:
         return
+    if expect.undefined != step.undefined:
+        yield differ("undefined behaviour", expect.undefined, step.undefined)
     if step.early:
         yield differ("answered before the completion of", "nothing", ", ".join(step.early))
-    if expect.ret is not None and expect.ret != step.ret:
+    if (expect.ret is not None or expect.undefined) and expect.ret != step.ret:
         yield differ("ret", expect.ret, step.ret)
     if expect.data is not None and step.data is not None and expect.data != step.data:
-        yield differ("data", describe(expect.data), describe(step.data))
+        yield differ("data", expect.data, step.data)
     if expect.extent is not None and expect.extent != step.extent:
         yield differ("extent", expect.extent, step.extent)
     if expect.error != step.error:
@@ -161,6 +207,7 @@ def _step_against(i: int, expect: Expectation, step: StepOutcome) -> Iterator[Di
     elif (
         expect.ret is None
         and expect.error is None
+        and expect.undefined is None
         and not expect.answers
         and expect.returns != step.returns
     ):
@@ -172,7 +219,7 @@ def _step_against(i: int, expect: Expectation, step: StepOutcome) -> Iterator[Di
     rounds = step.rounds()
     if rounds is not None and expect.requests is not None and list(expect.requests) != rounds:
         yield differ("requests", _rounds_text(expect.requests), _rounds_text(rounds))
-    if not events_match(expect.events, step.events):
+    if not events_match(expect.events, step.events, outcome.limiter_key()):
         yield differ("events", _events_text(expect.events), _events_text(step.events))
 
 
@@ -186,6 +233,7 @@ def answer(step: Step, errno: int, data: bytes, extent: tuple[str, int] | None) 
 #: What is compared as it is; requests, events and contents have rules of their own.
 FIELDS = (
     "ret", "data", "extent", "returns", "error", "exit", "early", "answers", "finish",
+    "undefined",
 )  # fmt: skip
 
 
@@ -194,14 +242,17 @@ def between(left: Outcome, right: Outcome) -> list[Difference]:
     found = [_trouble(f"{left.witness}: {text}") for text in left.trouble]
     found += [_trouble(f"{right.witness}: {text}") for text in right.trouble]
     for i, (a, b) in enumerate(zip(left.steps, right.steps, strict=False)):
+        if a.undefined and not right.sees_memory:
+            # What a binary does from here on is nobody's to say.
+            return found
         for what in FIELDS:
             x, y = getattr(a, what), getattr(b, what)
             if x != y:
-                x, y = (describe(v) if isinstance(v, bytes) else v for v in (x, y))
-                found.append(Difference(i, a.label, what, str(x), str(y)))
+                found.append(Difference(i, a.label, what, _text(x), _text(y)))
         if a.beats is not None and b.beats is not None and a.beats != b.beats:
             found.append(Difference(i, a.label, "story", _story(a.beats), _story(b.beats)))
-        if not (events_match(a.events, b.events) or events_match(b.events, a.events)):
+        key = limiter_key if left.reports_by_node and right.reports_by_node else limiter_key_2014
+        if not (events_match(a.events, b.events, key) or events_match(b.events, a.events, key)):
             found.append(
                 Difference(i, a.label, "events", _events_text(a.events), _events_text(b.events))
             )
@@ -209,7 +260,29 @@ def between(left: Outcome, right: Outcome) -> list[Difference]:
         found.append(Difference(None, "run", "steps", str(len(left.steps)), str(len(right.steps))))
     if left.contents is not None and right.contents is not None:
         found += _contents(left.contents, right.contents)
+    if left.leaks is not None and right.leaks is not None and left.leaks != right.leaks:
+        texts = (", ".join(one) or "none" for one in (left.leaks, right.leaks))
+        found.append(Difference(None, "end", "leaks", *texts))
     return found
+
+
+def _text(value: Any) -> str:
+    """A field for people."""
+    match value:
+        case None | ():
+            return "none"
+        case bytes():
+            return describe(value)
+        case Answer():
+            shown = [value.ret, value.data, value.extent]
+            return " ".join(_text(part) for part in shown if part is not None)
+        case (str() | int() as kind, str() as text):
+            return f"{kind}: {text}"
+        case (str() as kind, int() as number):
+            return f"{kind} {number}"
+        case tuple():
+            return ", ".join(map(_text, value))
+    return str(value)
 
 
 def _contents(left: dict[str, Sparse], right: dict[str, Sparse]) -> Iterator[Difference]:
@@ -237,21 +310,25 @@ def _events_text(events: Sequence[Event]) -> str:
 def _story(beats: Sequence[Beat]) -> str:
     words = []
     for beat in beats:
-        if isinstance(beat, Answered):
+        if not isinstance(beat, Asked):
             words.append(f"[{beat}]")
         else:
             words.append(", ".join(_with_data(request) for request in beat.requests))
     return "; ".join(words) or "none"
 
 
-def events_match(emitted: Sequence[Event], observed: Sequence[Event]) -> bool:
+def events_match(
+    emitted: Sequence[Event],
+    observed: Sequence[Event],
+    key: Callable[[Event], str] = limiter_key,
+) -> bool:
     """Whether ``observed`` is ``emitted``, or what the rate limiter leaves of it in one step.
 
     In a window the first event goes out at once and the last is kept and sent when the window
     closes; those between may be dropped, nothing else may (monitor_qapi_event_queue_no_reenter).
     """
     emitted, observed = list(emitted), list(observed)
-    keys = [limiter_key(event) for event in emitted]
+    keys = [key(event) for event in emitted]
     droppable = [
         bool(key) and key in keys[:i] and key in keys[i + 1 :] for i, key in enumerate(keys)
     ]

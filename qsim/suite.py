@@ -18,9 +18,10 @@ import pytest
 
 from qsim.data import fixtures_path
 from qsim.outcome import Outcome, against_fixture, between
-from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, covers, nearest, revision
+from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, revision
 from qsim.report.terminal import render, rerun_command
 from qsim.scenario import Case, ScenarioError, load_paths
+from qsim.select import cases_of
 from qsim.target.background import BackgroundPool
 from qsim.target.error import TargetError
 from qsim.target.model import run_model
@@ -95,15 +96,15 @@ class Session:
     def __init__(self, config: pytest.Config) -> None:
         self.binary: str | None = config.getoption("--qemu")
         self.repeat: int = config.getoption("--repeat")
+        self.named: str | None = config.getoption("--revision")
         self.pool: BackgroundPool | None = None
         self.tally: Counter[tuple[str, str]] = Counter()
         self.played: dict[str, list[Future[Outcome]]] = {}
         self._models: dict[str, Outcome] = {}
         self.only_collect: bool = config.getoption("collectonly", False)
-        named: str | None = config.getoption("--revision")
         paths = _fixtures(config)
         try:
-            chosen = revision(named) if named else None
+            chosen = revision(self.named) if self.named else None
             if self.binary and not self.only_collect:
                 self.pool = BackgroundPool(self.binary, config.getoption("--jobs"))
             self.revision = chosen or self._guess()
@@ -120,9 +121,7 @@ class Session:
         except BaseException:
             self.close()
             raise
-        self.cases = {
-            case.id: case for case in loaded if covers(case.since, case.until, self.revision)
-        }
+        self.cases = {case.id: case for case in cases_of(loaded, self.revision)}
         self.left_out = len(loaded) - len(self.cases)
 
     def _guess(self) -> Revision:
@@ -216,11 +215,13 @@ def check(session: Session, case: Case, witness: str) -> str | None:
     wrong_model = against_fixture(case, model)
     if witness == MODEL:
         if wrong_model:
-            return render(case, None, model, wrong_model, rerun_command(case, None))
+            return render(case, None, model, wrong_model, rerun_command(case, None, session.named))
         return None
-    again = rerun_command(case, session.binary)
+    again = rerun_command(case, session.binary, session.named)
     for future in session.played[case.id]:
         outcome = future.result()
+        if outcome.unsupported:
+            pytest.skip(f"not supported: {outcome.unsupported}")
         found = against_fixture(case, outcome)
         if found:
             return render(case, None, outcome, found, again)
@@ -250,14 +251,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     session = config.stash[SESSION]
     write = terminalreporter.write_line
     terminalreporter.section("quorum conformance")
-    write(f"{'witness':<44}{'cases':>8}{'agree':>8}{'differ':>8}")
+    # What a binary cannot do is said, never counted among what it does.
+    cannot = session.tally[(QEMU, "skipped")]
+    more = f"{'not supported':>15}" if cannot else ""
+    write(f"{'witness':<44}{'cases':>8}{'agree':>8}{'differ':>8}{more}")
     names = {MODEL: f"model of {session.revision.describes}"}
     if session.pool is not None:
         names[QEMU] = f"QEMU {session.pool.version} ({session.binary})"
     for witness, name in names.items():
         passed = session.tally[(witness, "passed")]
         failed = session.tally[(witness, "failed")]
-        write(f"{name:<44}{passed + failed:>8}{passed:>8}{failed:>8}")
+        more = f"{session.tally[(witness, 'skipped')]:>15}" if cannot else ""
+        write(f"{name:<44}{passed + failed:>8}{passed:>8}{failed:>8}{more}")
     if session.repeat > 1 and session.pool is not None:
         write(f"each case was played {session.repeat} times on the binary")
     if session.left_out:

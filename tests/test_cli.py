@@ -5,16 +5,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from qsim import __version__, cli
+from qsim.grid import grid
 from qsim.qapi import default_schema_path
+from qsim.quorum.revisions import REVISIONS
+from qsim.quorum.switches import ERROR_WITHOUT_NEWLINE
 from qsim.report.terminal import short_path
 from qsim.scenario import Case
+from qsim.series import diff as series_diff
+from qsim.series.versions import FOLLOWED, VERSIONS
 
 FamilyText = Callable[[str], str]
 
@@ -178,7 +184,8 @@ def test_run_needs_a_selector(fixtures: Path) -> None:
 def test_unknown_revision_is_a_usage_error(fixtures: Path, command: str) -> None:
     result = qsim(command, "fifo", "--revision", "5.2")
     assert result.exit_code == 2
-    assert "'5.2' is not one of '7.2', '10.0'" in result.output
+    names = ", ".join(repr(one.name) for one in REVISIONS)
+    assert f"'5.2' is not one of {names}" in result.output
 
 
 # compare
@@ -317,6 +324,195 @@ def test_every_command_that_takes_a_binary_ends_with_3_without_one(
     result = qsim(*words, "--qemu", "/nosuch")
     assert result.exit_code == 3
     assert result.output.startswith("qsim: /nosuch does not exist")
+
+
+# series
+
+
+def test_series_tells_every_version_every_patch_and_what_followed() -> None:
+    result = qsim("series")
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    for one in VERSIONS:
+        assert one.name in lines
+        for change in one.changes:
+            assert f"  - {change}" in lines
+        for number, patch in enumerate(one.patches, 1):
+            after = f"state after it: --revision {patch.after}"
+            (at,) = [i for i, line in enumerate(lines) if line.strip() == after]
+            assert lines[at - 1].startswith(f"  {number}/{len(one.patches)} {patch.subject} (")
+    for name in FOLLOWED:
+        assert any(line.startswith(f"  {name}: ") for line in lines)
+    assert lines.index("v1") < lines.index("v4") < lines.index("merged, and what followed")
+
+
+def test_series_says_what_each_state_answers_and_what_nothing_determines() -> None:
+    output = " ".join(qsim("series").output.split())
+    v3, v4 = output.index("state after it: --revision v3-1"), output.index("--revision v4-1")
+    takes = "schema takes read-pattern: {} driver takes read-pattern: {}"
+    assert output.startswith(f"the tree before {takes.format('no', 'no')}")
+    assert output.index(takes.format("no", "yes")) == v3 + len("state after it: --revision v3-1 ")
+    assert output.index(takes.format("yes", "no")) == v4 + len("--revision v4-1 ")
+    for one in REVISIONS:
+        for text in one.unknown:
+            assert f"? not determined: {text}" in output
+
+
+def test_series_diff_of_states_nothing_tells_apart_shows_the_order_of_the_patches() -> None:
+    result = qsim("series", "diff", "v3", "v4")
+    assert result.exit_code == 0
+    assert "after v3 1/2: the driver takes it, the schema does not\n" in result.output
+    assert "after v4 1/2: the schema takes it, the driver does not\n" in result.output
+    assert re.search(r"^v3 -> v4: 0 of \d+ scenarios come out differently$", result.output, re.M)
+
+
+def test_series_diff_names_each_reason_its_source_and_its_scenarios() -> None:
+    result = qsim("series", "diff", "v4", "v4-merged")
+    assert result.exit_code == 0
+    first, _, reason, source, *shown = result.output.splitlines()
+    assert re.fullmatch(r"v4 -> v4-merged: [1-9]\d* of \d+ scenarios come out differently", first)
+    assert reason == ERROR_WITHOUT_NEWLINE.name
+    assert source == f"  ({ERROR_WITHOUT_NEWLINE.source})"
+    assert shown[0].startswith("    2014-drive/pattern-there-is-not")
+    assert "no reason is known for" not in result.output
+
+
+def test_series_diff_takes_scenarios_of_ones_own(fixtures: Path) -> None:
+    result = qsim("series", "diff", "v4", "opts-freed", "fifo")
+    assert result.exit_code == 0
+    assert result.output.startswith("v4 -> opts-freed: 2 of 2 scenarios come out differently\n")
+    text = " ".join(result.output.split())
+    assert "fifo/first-child-answers end: leaks: opts of quorum_open() -> none" in text
+
+
+def test_series_diff_between_releases_leaves_the_scenarios_of_2014_out(
+    fixtures: Path, family_text: FamilyText
+) -> None:
+    cases = "- name: old\n  until: mid-2015\n  quorum: {vote-threshold: 1}\n"
+    old = family_text(cases).replace("example", "old")
+    (fixtures / "old.yaml").write_text(old, "utf-8")
+    assert "7.2 -> 10.0: 0 of 3 " in qsim("series", "diff", "7.2", "10.0").output
+    assert "v3 -> v4: 0 of 1 " in qsim("series", "diff", "v3", "v4").output
+    assert "mid-2015 -> 7.2: 0 of 1 " in qsim("series", "diff", "mid-2015", "7.2").output
+
+
+def test_series_diff_with_a_change_nobody_can_explain_ends_with_1(
+    fixtures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert qsim("series", "diff", "mid-2015", "7.2", "fifo").exit_code == 0
+    monkeypatch.setattr(series_diff, "reasons", lambda case, found: [])
+    result = qsim("series", "diff", "mid-2015", "7.2", "fifo")
+    assert result.exit_code == 1
+    assert "\nno reason is known for:\n    fifo/second-child-answers\n" in result.output
+
+
+@pytest.mark.parametrize(
+    "words", [["v4"], [], ["v4", "v5"], ["4", "v4"], ["v3", "v4", "no/such"]], ids=" ".join
+)
+def test_series_diff_needs_two_revisions_and_cases_there_are(words: list[str]) -> None:
+    result = qsim("series", "diff", *words)
+    assert result.exit_code == 2
+    assert result.output.startswith("Usage: ")
+
+
+# explore
+
+
+def scenarios(output: str) -> list[str]:
+    """The scenario files in what explore prints."""
+    return re.findall(r"^# \d+\. .*\n((?:.+\n)+)", output, re.MULTILINE)
+
+
+def test_explore_without_a_defect_ends_with_0(fixtures: Path) -> None:
+    result = qsim("explore", "fifo", "wrong")
+    assert (result.exit_code, result.stdout) == (0, "3 cases, 3 ways, 0 defects (model 7.2)\n")
+
+
+def test_explore_with_defects_ends_with_1_and_shows_each_as_a_scenario_that_runs(
+    fixtures: Path, tmp_path: Path
+) -> None:
+    result = qsim("explore", "fifo", "--revision", "v4")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-1] == "2 cases, 5 ways, 2 defects (model v4)"
+    assert re.findall(r"^# (.*)$", result.stdout, re.MULTILINE) == [
+        "1. leak of opts of quorum_open()",
+        "2. null dereference in bdrv_aio_cancel() from quorum_aio_cancel(): acb->aiocb_info",
+    ]
+    found = scenarios(result.stdout)
+    assert len(found) == 2
+    for text in found:
+        path = tmp_path / "found.yaml"
+        path.write_text(text, "utf-8")
+        assert qsim("compare", str(path), "--revision", "v4").output.startswith("1 cases, 0 differ")
+        # It is about that revision alone.
+        assert qsim("compare", str(path), "--revision", "v3").output.startswith("0 cases, ")
+
+
+def test_explore_without_cancelling_finds_less(fixtures: Path) -> None:
+    result = qsim("explore", "fifo", "--revision", "v4", "--no-cancel")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-1] == "2 cases, 2 ways, 1 defects (model v4)"
+
+
+def test_explore_of_nothing_in_particular_goes_through_the_small_world(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[Sequence[int], Sequence[str]]] = []
+
+    def small(children: Sequence[int], patterns: Sequence[str]) -> list[Case]:
+        asked.append((children, patterns))
+        return grid((2,), patterns, [])
+
+    monkeypatch.setattr(cli, "grid", small)
+    for words in (
+        ["--revision", "v1", "--children", "3"],
+        ["--revision", "before", "--children", "2"],
+        [],
+    ):
+        result = qsim("explore", *words)
+        assert result.exit_code == (1 if words else 0)
+        assert re.search(r"^\d+ cases, \d+ ways, \d defects", result.stdout, re.MULTILINE)
+    assert asked == [
+        ((3,), ("quorum", "single")),
+        ((2,), ("quorum",)),
+        ((2, 3), ("quorum", "fifo")),
+    ]
+
+
+def test_explore_leaves_out_cases_of_several_requests(
+    fixtures: Path, tmp_path: Path, family_text: FamilyText
+) -> None:
+    step = "{read: [0, 512], expect: {ret: 0, data: A, requests: all}}"
+    cases = f"- name: a\n  quorum: {{vote-threshold: 1}}\n  steps: [{step}, {step}]\n"
+    (tmp_path / "a.yaml").write_text(family_text(cases), "utf-8")
+    assert qsim("explore", "a.yaml").stdout == "0 cases, 0 ways, 0 defects (model 7.2)\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["--revision", "5.2"], ["--children", "4"], ["no/such"]], ids=" ".join
+)
+def test_explore_of_what_there_is_not_is_a_usage_error(words: list[str]) -> None:
+    result = qsim("explore", *words)
+    assert result.exit_code == 2
+    assert result.output.startswith("Usage: ")
+
+
+def test_run_and_compare_tell_undefined_behaviour_and_leaks(fixtures: Path, tmp_path: Path) -> None:
+    found = scenarios(qsim("explore", "fifo", "--revision", "v4").stdout)
+    (tmp_path / "found.yaml").write_text(found[1], "utf-8")
+    told = qsim("run", "found.yaml", "--revision", "v4")
+    assert told.exit_code == 0
+    text = "null dereference in bdrv_aio_cancel() from quorum_aio_cancel(): acb->aiocb_info"
+    assert f"   undefined behaviour {text}\n" in told.output
+    assert "     <- request 0: cancelled\n" in told.output
+    (tmp_path / "found.yaml").write_text(found[1].replace("aiocb_info", "aiocb"), "utf-8")
+    result = qsim("compare", "found.yaml", "--revision", "v4")
+    assert result.exit_code == 1
+    assert f"model v4: {text}\n" in result.output
+    # The command that shows it again says which revision it is about.
+    (again,) = re.findall(r"^again: qsim (.*)$", result.output, re.MULTILINE)
+    assert shlex.split(again)[-2:] == ["--revision", "v4"]
+    assert qsim(*shlex.split(again)).exit_code == 1
 
 
 # schema

@@ -12,7 +12,7 @@ import pytest
 from qsim.block.flags import Req
 from qsim.block.io import bdrv_co_flush, bdrv_co_preadv
 from qsim.data import data_path
-from qsim.quorum import coroutine
+from qsim.quorum import aio, coroutine
 from qsim.quorum.coroutine import QuorumAIOCB, quorum_report_bad_acb
 from qsim.quorum.node import QuorumNode
 from qsim.quorum.report import quorum_report_bad
@@ -193,7 +193,7 @@ async def fifo_without_retry(acb: QuorumAIOCB) -> int:
 
 async def flush_needs_one_more(bs: QuorumNode) -> int:
     """quorum_co_flush() with > for >=, where an error is there to be given."""
-    votes = QuorumVotes()
+    votes = QuorumVotes(bs.world.ledger)
     success_count = 0
     for i, edge in enumerate(bs.quorum_children):
         result = await bdrv_co_flush(edge.bs)
@@ -258,3 +258,49 @@ def test_planted_defect_is_found_and_named(
     assert f"behaviour: {source}" in text
     assert re.search(rf"^  \S.*: {field}$", text, re.MULTILINE)
     assert re.search(rf"fixture: +\S*{family}\.yaml:\d+", text)
+
+
+# The same with the driver of 2014.
+
+
+def test_suite_of_a_state_of_the_series_is_that_of_its_name_and_of_its_commit(
+    conformance: Run,
+) -> None:
+    folder = data_path("fixtures") / "2014"
+    for name in ("v4-merged", "a9db86b223"):
+        result = conformance(f"--scenarios={folder}", f"--revision={name}")
+        assert result.ret == 0
+        assert result.parseoutcomes()["passed"] >= 90
+        assert "cases are about other revisions than v4-merged" in result.stdout.str()
+
+
+def finalize_as_it_should_be(acb: aio.QuorumAIOCB) -> None:
+    """quorum_aio_finalize() that frees no buffer there is not."""
+    assert acb.cb is not None and acb.opaque is not None
+    acb.cb(acb.opaque, acb.vote_ret)
+    if acb.is_read:
+        for i in range(acb.quorum.num_children):
+            acb.ledger.free(acb.qcrs[i].buf)
+            aio.qemu_iovec_destroy(acb.qcrs[i].qiov)
+    acb.qcrs.free()
+    aio.qemu_aio_release(acb)
+
+
+def test_defect_of_the_time_that_is_missing_is_found_and_named(
+    conformance: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixture = data_path("fixtures") / "2014" / "fifo.yaml"
+    options = (f"--scenarios={fixture}", "--revision=v4")
+    assert conformance(*options).ret == 0
+    monkeypatch.setattr(aio, "quorum_aio_finalize", finalize_as_it_should_be)
+    result = conformance(*options)
+    assert result.ret == 1
+    counts = result.parseoutcomes()
+    # Those in which no child answers.
+    assert counts["failed"] == 2
+    assert counts["passed"] >= 10
+    text = result.stdout.str()
+    assert "2014-fifo/no-child-answers" in text
+    assert "2014-fifo/neither-of-two-children-answers" in text
+    assert re.search(r"^  read 0 512: undefined behaviour$", text, re.MULTILINE)
+    assert re.search(r"^again: qsim compare .* --revision v4$", text, re.MULTILINE)

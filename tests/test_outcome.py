@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from qsim.block.child import Request
 from qsim.block.events import Event
 from qsim.block.sparse import Sparse
-from qsim.block.stage import Answered, Asked
+from qsim.block.stage import Answered, Asked, Cancelled
 from qsim.outcome import (
     Difference,
     Outcome,
@@ -84,6 +84,9 @@ CHANGES = [
     ("returns", REMOVED, None, "return"),
     ("exit", READ, (1, "gone"), "exit"),
     ("early", READ, ("c2 read 0 512",), "answered before the completion of"),
+    ("undefined", READ, "double free in f(): x", "undefined behaviour"),
+    ("undefined", REMOVED, "double free in f(): x", "undefined behaviour"),
+    ("ret", READ, "cancelled", "ret"),
     ("events", READ, [], "events"),
     ("events", STATUS, [parse_event("QUORUM_FAILURE q 0 1")], "events"),
     ("beats", READ, [], "requests"),
@@ -148,6 +151,108 @@ def test_trouble_differs_from_everything(case: Case, outcome: Outcome) -> None:
     assert [d.right for d in between(outcome, outcome)] == [
         f"{outcome.witness}: leak of qcrs[0].buf"
     ] * 2
+
+
+# Undefined behaviour and leaks.
+
+UNDEFINED = """
+- name: a
+  children: 2
+  quorum: {vote-threshold: 1}
+  leaks: [{what: opts of quorum_open()}, {what: s->bs of quorum_open()}]
+  steps:
+  - read: [0, 512]
+    expect: {requests: all, undefined: 'double free in f(): x'}
+"""
+LEAKS = ["opts of quorum_open()", "s->bs of quorum_open()"]
+
+
+def undefined(text: str | None, ret: str | None = None) -> Outcome:
+    """The case above, ended in ``text``, as a witness saw it that looks at memory."""
+    asked = Asked((Request("c0", "read", 0, 512), Request("c1", "read", 0, 512)))
+    step = StepOutcome("read 0 512", ret, beats=[asked], undefined=text)
+    return Outcome("w", [StepOutcome("open", returns={}, beats=[]), step], sees_memory=True)
+
+
+def test_undefined_behaviour_is_what_the_fixture_says_word_for_word(load: Load) -> None:
+    (case,) = load(UNDEFINED)
+    assert against_fixture(case, undefined("double free in f(): x")) == []
+    (found,) = against_fixture(case, undefined("double free in f(): y"))
+    assert (found.step, found.what) == (1, "undefined behaviour")
+    assert (found.left, found.right) == ("double free in f(): x", "double free in f(): y")
+
+
+def test_answer_before_undefined_behaviour_the_fixture_has_none_of_differs(load: Load) -> None:
+    (case,) = load(UNDEFINED)
+    assert one(against_fixture(case, undefined("double free in f(): x", "EIO"))) == (1, "ret")
+
+
+def test_undefined_behaviour_that_did_not_come_differs(load: Load) -> None:
+    (case,) = load(UNDEFINED)
+    assert [d.what for d in against_fixture(case, undefined(None, "0"))] == [
+        "undefined behaviour",
+        "ret",
+    ]
+
+
+def test_leaks_are_those_the_fixture_names_in_any_order(load: Load) -> None:
+    (case,) = load(UNDEFINED)
+    outcome = undefined("double free in f(): x")
+    for leaks in (LEAKS, LEAKS[::-1]):
+        outcome.leaks = leaks
+        assert against_fixture(case, outcome) == []
+
+
+@pytest.mark.parametrize("leaks", [[], LEAKS[:1], [*LEAKS, "acb of f()"], [*LEAKS, LEAKS[0]]])
+def test_other_leaks_than_the_fixture_names_differ_once(load: Load, leaks: list[str]) -> None:
+    (case,) = load(UNDEFINED)
+    outcome = undefined("double free in f(): x")
+    outcome.leaks = leaks
+    (found,) = against_fixture(case, outcome)
+    assert (found.step, found.label, found.what) == (None, "end", "leaks")
+    assert (found.left, found.right) == (", ".join(LEAKS), ", ".join(leaks) or "none")
+
+
+def test_leaks_nobody_looked_for_are_left_out(load: Load) -> None:
+    (case,) = load(UNDEFINED)
+    outcome = undefined("double free in f(): x")
+    assert outcome.leaks is None
+    assert against_fixture(case, outcome) == []
+    other = undefined("double free in f(): x")
+    other.leaks = ["x of f()"]
+    assert between(outcome, other) == between(other, outcome) == []
+
+
+def test_two_outcomes_part_in_leaks_both_looked_for(case: Case, outcome: Outcome) -> None:
+    other = replace(outcome, leaks=["acb of f()"])
+    assert outcome.leaks == []
+    (found,) = between(outcome, other)
+    assert (found.step, found.what, found.left, found.right) == (
+        None,
+        "leaks",
+        "none",
+        "acb of f()",
+    )
+    assert [d.right for d in against_fixture(case, other)] == ["acb of f()"]
+
+
+def test_story_ends_with_undefined_behaviour() -> None:
+    step = undefined("double free in f(): x").steps[1]
+    step.beats = [*(step.beats or []), Cancelled(0)]
+    assert step.story() == [
+        "asks c0 read 0 512",
+        "asks c1 read 0 512",
+        "  <- request 0: cancelled",
+        "undefined behaviour double free in f(): x",
+    ]
+
+
+def test_two_outcomes_part_in_who_was_cancelled(case: Case, outcome: Outcome) -> None:
+    beats = outcome.steps[READ].beats
+    assert beats is not None
+    steps = list(outcome.steps)
+    steps[READ] = replace(steps[READ], beats=[*beats, Cancelled(0)])
+    assert one(between(outcome, replace(outcome, steps=steps))) == (READ, "story")
 
 
 @pytest.mark.parametrize(("name", "step"), [("beats", READ), ("data", READ)])

@@ -53,9 +53,10 @@ class Coroutine:
             self.enter()
 
     def close(self) -> None:
-        """Drop a coroutine that will not be entered again (the process is gone)."""
+        """Drop a coroutine that will not be entered again: whoever waits in it has gone."""
         if self._body is not None and not self._active:
             self._body.close()
+        self.done = True
 
 
 _stack: list[Coroutine] = []

@@ -59,3 +59,17 @@ def strerror(errno: int) -> str:
 def errno_of(text: str) -> str | None:
     """The name of the errno that strerror() gives ``text`` for, None for another text."""
     return next((name for name, (_, known) in TABLE.items() if known == text), None)
+
+
+#: What NBD carried from May 2015 on; all other errors became EINVAL.
+_FEW = {_NUMBERS[name] for name in ("EPERM", "EIO", "ENOMEM", "ENOSPC")}
+
+
+def nbd_errno_to_system_errno(errno: int) -> int:
+    """What an NBD client of 2015 made of an error on the wire; 0 stays 0."""
+    return errno if errno in _FEW or not errno else _NUMBERS["EINVAL"]
+
+
+def system_errno_to_nbd_errno(errno: int) -> int:
+    """What an NBD server of 2015 put on the wire; 0 stays 0."""
+    return _NUMBERS["ENOSPC"] if errno == _NUMBERS["EFBIG"] else nbd_errno_to_system_errno(errno)

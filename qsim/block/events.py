@@ -9,9 +9,13 @@ from typing import Any
 from qsim.block.errno import errno_of
 
 #: The members of an event in the order its short form has them; an error text comes last.
-SHORT_FORM = {
-    "QUORUM_REPORT_BAD": ("type", "node-name", "sector-num", "sectors-count"),
-    "QUORUM_FAILURE": ("reference", "sector-num", "sectors-count"),
+#: A report of 2014 does not say what failed.
+SHORT_FORMS = {
+    "QUORUM_REPORT_BAD": (
+        ("type", "node-name", "sector-num", "sectors-count"),
+        ("node-name", "sector-num", "sectors-count"),
+    ),
+    "QUORUM_FAILURE": (("reference", "sector-num", "sectors-count"),),
 }
 
 
@@ -34,11 +38,12 @@ class Event:
     def __str__(self) -> str:
         """As a scenario writes it; members in full where that has no short form."""
         data = dict(self.data)
-        order = SHORT_FORM.get(self.name, ())
+        given = data.keys() - {"error"}
+        order = [form for form in SHORT_FORMS.get(self.name, ()) if set(form) == given]
         error = errno_of(str(data["error"])) if "error" in data else ""
-        if not order or data.keys() - {"error"} != set(order) or error is None:
+        if not order or error is None:
             return " ".join([self.name, *(f"{key}={value}" for key, value in self.data)])
-        return " ".join([self.name, *(str(data[key]) for key in order), error]).strip()
+        return " ".join([self.name, *(str(data[key]) or '""' for key in order[0]), error]).strip()
 
 
 def limiter_key(event: Event) -> str:
@@ -53,3 +58,8 @@ def limiter_key(event: Event) -> str:
         case "QUORUM_FAILURE":
             return event.name
     return ""
+
+
+def limiter_key_2014(event: Event) -> str:
+    """The same up to 2.4: one window for each kind of event (monitor.c, a9db86b223)."""
+    return event.name if limiter_key(event) else ""

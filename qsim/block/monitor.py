@@ -26,7 +26,12 @@ from qsim.block.node import (
     bdrv_root_detach,
     bdrv_unref_child,
 )
-from qsim.block.options import parse_drive, qdict_extract_subqdict, qdict_flatten
+from qsim.block.options import (
+    parse_drive,
+    qdict_extract_subqdict,
+    qdict_first,
+    qdict_flatten,
+)
 from qsim.block.switches import CHILDREN_CLOSE_TOGETHER
 
 #: The QMP commands the model takes.
@@ -120,13 +125,12 @@ class Monitor:
         options: dict[str, Any] = dict(parse_drive(text))
         device = options.pop("id", "none0")
         options.pop("if", None)
-        bs = self.open_node(options)
-        bs.device_name = device
-        return bs.node_name
+        return self.open_node(options, device).node_name
 
-    def open_node(self, options: dict[str, Any]) -> BlockDriverState:
+    def open_node(self, options: dict[str, Any], device: str = "") -> BlockDriverState:
         """bdrv_open_inherit() of a node with flattened ``options``.
 
+        :param device: the name of the device it is opened for.
         :raise QmpError: of the driver, or for a name taken or an option nobody used.
         """
         options = dict(options)
@@ -136,7 +140,7 @@ class Monitor:
             self._anonymous += 1
             name = f"#block{self._anonymous:03d}"
         elif name in self.nodes:
-            raise QmpError(f"Duplicate nodes with node-name='{name}'")
+            raise self.duplicate(name)
         # Without a driver it is an image file whose format is probed.
         driver = self.drivers[generic.get("driver", "")]
         try:
@@ -147,15 +151,32 @@ class Monitor:
         bs.read_only = bs.read_only or generic.get("read-only") in (True, "on")
         bs.unmap = generic.get("discard") in ("unmap", "on")
         bs.detect_zeroes = generic.get("detect-zeroes", "off")
-        self.nodes[bs.node_name] = bs
+        bs.device_name = device
+        self.nodes[bs.handle] = bs
         try:
             bs.refresh_total_sectors()
-            for key in options:
-                raise QmpError(f"Block format '{bs.driver}' does not support the option '{key}'")
+        except QmpError:
+            self.forget(bs)
+            raise
+        try:
+            if options:
+                raise self.unsupported(bs, qdict_first(options))
         except QmpError:
             self._close(bs)
             raise
         return bs
+
+    def forget(self, bs: BlockDriverState) -> None:
+        """Undo the open of a node whose length cannot be told."""
+        self._close(bs)
+
+    def duplicate(self, name: str) -> QmpError:
+        """What is said of a name that is taken."""
+        return QmpError(f"Duplicate nodes with node-name='{name}'")
+
+    def unsupported(self, bs: BlockDriverState, key: str) -> QmpError:
+        """What is said of an option that nobody has used."""
+        return QmpError(f"Block format '{bs.driver}' does not support the option '{key}'")
 
     def bdrv_open_child(
         self, options: dict[str, Any], key: str, parent: BlockDriverState
@@ -196,10 +217,11 @@ class Monitor:
 
     def _close(self, *closing: BlockDriverState) -> None:
         """bdrv_close(): flush, let the children go, and close those nobody holds."""
-        self.run(*(Coroutine(partial(self._flush, bs)) for bs in closing))
+        self.run(*(Coroutine(partial(self.flush, bs)) for bs in closing))
         orphans: list[BlockDriverState] = []
         for bs in closing:
-            del self.nodes[bs.node_name]
+            del self.nodes[bs.handle]
+            bs.close()
             for edge in list(bs.children)[::-1]:
                 bdrv_unref_child(edge)
                 if not edge.bs.monitor_owned and not edge.bs.parents:
@@ -211,9 +233,15 @@ class Monitor:
             for bs in orphans:
                 self._close(bs)
 
-    @staticmethod
-    async def _flush(bs: BlockDriverState) -> None:
+    async def flush(self, bs: BlockDriverState) -> None:
+        """bdrv_flush() of a node that is about to be closed."""
         await bdrv_co_flush(bs)
+
+    def close_all(self) -> None:
+        """bdrv_close_all(): what is left, parents before children."""
+        for bs in list(self.nodes.values())[::-1]:
+            if self.nodes.get(bs.handle) is bs:
+                self._close(bs)
 
     def _close_orphans(self) -> None:
         """Close the nodes nobody holds any more after an open that failed."""

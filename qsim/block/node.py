@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from qsim.block.aio import AioContext
 from qsim.block.coroutine import Coroutine
 from qsim.block.errno import number, strerror
 from qsim.block.error import QmpError
@@ -20,8 +21,8 @@ from qsim.block.flags import (
     bdrv_perm_names,
 )
 from qsim.block.iovec import QEMUIOVector
-from qsim.block.memory import Ledger
-from qsim.block.switches import Switch
+from qsim.block.memory import Block, Ledger
+from qsim.block.switches import NO_PERMISSIONS, Switch
 
 
 @dataclass(eq=False)
@@ -38,6 +39,8 @@ class BdrvChild:
     user: str = ""
     perm: Perm = Perm.NONE
     shared_perm: Perm = Perm.ALL
+    #: Its own memory, where that shows.
+    memory: Block | None = None
 
     @property
     def desc(self) -> str:
@@ -56,10 +59,11 @@ class Limits:
 
 @dataclass
 class World:
-    """What all nodes of one QEMU process share: its release's ways, the heap, the events."""
+    """What all nodes of one process share: its release's ways, heap, event loop and events."""
 
     switches: frozenset[Switch] = frozenset()
     ledger: Ledger = field(default_factory=Ledger)
+    aio: AioContext = field(default_factory=AioContext)
     events: list[Event] = field(default_factory=list)
 
     def emit(self, name: str, data: dict[str, Any]) -> None:
@@ -99,6 +103,8 @@ class BlockDriverState:
         self.flush_queue: list[Coroutine] = []
         self.monitor_owned = False
         self.device_name = ""
+        #: What the monitor knows it by; its name, unless it has none.
+        self.handle = node_name
 
     # The driver's callbacks.
 
@@ -146,6 +152,9 @@ class BlockDriverState:
         :raise QmpError: when the node has no base directory.
         """
         raise QmpError(f"Cannot generate a base directory for {self.driver} nodes")
+
+    def close(self) -> None:
+        """.bdrv_close: free what the driver holds; the children are let go by the caller."""
 
     def recurse_can_replace(self, to_replace: BlockDriverState) -> bool:
         """.bdrv_recurse_can_replace."""
@@ -215,6 +224,8 @@ def bdrv_refresh_perms(bs: BlockDriverState) -> None:
 
     :raise QmpError: on a conflict or a node that cannot be written.
     """
+    if NO_PERMISSIONS in bs.world.switches:
+        return
     saved: list[tuple[BdrvChild, Perm, Perm]] = []
     try:
         for node in topological(bs):

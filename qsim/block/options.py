@@ -40,6 +40,20 @@ def qdict_extract_subqdict(options: dict[str, Any], prefix: str) -> dict[str, An
     return {key[len(prefix) :]: options.pop(key) for key in keys}
 
 
+def _tdb_hash(name: str) -> int:
+    """tdb_hash() of qobject/qdict.c: where in its table a key lies."""
+    raw = name.encode()
+    value = 0x238F13AF * len(raw)
+    for i, byte in enumerate(raw):
+        value += byte << (i * 5 % 24)
+    return (1103515243 * value + 12345) & 0xFFFFFFFF
+
+
+def qdict_first(options: dict[str, Any]) -> str:
+    """The key of qdict_first(): of the first bucket in use the one put in last."""
+    return min(reversed(options), key=lambda name: _tdb_hash(name) % 512)
+
+
 def qdict_array_entries(options: dict[str, Any], prefix: str) -> int:
     """qdict_array_entries(): elements of the array under ``prefix``, or -EINVAL."""
     handled = 0

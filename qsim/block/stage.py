@@ -40,7 +40,20 @@ class Answered:
         return f"{self.child} {self.op}: {result}"
 
 
-Beat = Asked | Answered
+@dataclass(frozen=True)
+class Cancelled:
+    """A guest request was cancelled, by its place among those in flight, oldest first."""
+
+    place: int
+
+    def __str__(self) -> str:
+        return f"request {self.place}: cancelled"
+
+
+Beat = Asked | Answered | Cancelled
+
+#: The word of a schedule that cancels a guest request; ``cancel.1`` is the second oldest.
+CANCEL = "cancel"
 
 
 @dataclass
@@ -90,6 +103,17 @@ class Stage(Generic[Cookie]):
         self._arrived = []
         self.held += arrived
         self.beats.append(Asked(tuple(held.request for held in arrived)))
+
+    def cancel_next(self) -> int | None:
+        """The place of the guest request to be cancelled next; None for another turn."""
+        if not self.order or self.order[0].partition(".")[0] != CANCEL:
+            return None
+        return int(self.order[0].partition(".")[2] or 0)
+
+    def cancelled(self, place: int) -> None:
+        """The request whose turn it was has been cancelled."""
+        self.order.pop(0)
+        self.beats.append(Cancelled(place))
 
     def complete_next(self) -> list[tuple[Held[Cookie], Reply]]:
         """Complete the request that is next by the schedule; empty when nothing is held.

@@ -29,3 +29,44 @@ CHILDREN_CLOSE_TOGETHER = Switch(
     "waits for its flush in a loop that starts the next",
     "block.c bdrv_unref_child() and bdrv_schedule_unref(), seen on 10.0",
 )
+
+AIOCB_REFCOUNT = Switch(
+    "a request in flight is counted: cancelling one holds it, asks for its end and waits until "
+    "nobody else holds it, instead of each kind of request waiting in its own way",
+    "block.c bdrv_aio_cancel(), f197fe2b2c, 02c50efe08 and 3acabd685e (September 2014)",
+)
+
+OPEN_ERROR_PLAIN = Switch(
+    "an error at opening a device comes as it is, without could not open disk image before it",
+    "blockdev.c blockdev_init(), e4342ce5a2 (February 2015)",
+)
+
+NO_PERMISSIONS = Switch(
+    "nodes have no permissions: anyone may do anything with any of them",
+    "block.c, until 2017 (2.9)",
+)
+
+NBD_GONE_IS_EBADF = Switch(
+    "a request to a child whose connection is gone fails with EBADF, not EPERM",
+    "qemu-coroutine-io.c, 4adf4180f2 (February 2015)",
+)
+
+NBD_FEW_ERRNOS = Switch(
+    "EPERM, EIO, ENOMEM and ENOSPC go over NBD as they are, all other errors as EINVAL, both ways",
+    "nbd.c, ca44148041 (May 2015)",
+)
+
+READ_ONLY_IS_EPERM = Switch(
+    "a write to a read-only node fails with EPERM, a discard too, not with EACCES and EROFS",
+    "block.c, eaf5fe2dd4 (May 2015)",
+)
+
+NODE_IMAGE_INFO = Switch(
+    "query-named-block-nodes tells what is known of a node's image, its size among it",
+    "block/qapi.c bdrv_block_device_info(), d5a8ee60a0 (April 2015)",
+)
+
+BDRV_CHILD = Switch(
+    "an edge of the graph has a structure of its own, which only closing the parent frees",
+    "block.c bdrv_attach_child(), 6e93e7c41f (April 2015)",
+)

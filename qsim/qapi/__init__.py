@@ -17,7 +17,7 @@ from .loader import load
 from .paths import default_explained_path, default_schema_path
 from .render import render_differences
 from .schema import Schema
-from .shipped import shipped_schema
+from .shipped import schema_2014, shipped_schema
 
 __all__ = [
     "Difference",
@@ -35,6 +35,7 @@ __all__ = [
     "load",
     "read_explained",
     "render_differences",
+    "schema_2014",
     "shipped_schema",
     "split",
     "unused",

@@ -20,3 +20,11 @@ def default_explained_path() -> Path:
     :raise FileNotFoundError: neither the package nor a source checkout has them.
     """
     return data_path("schema") / "explained.yaml"
+
+
+def schema_path_2014(state: str) -> Path:
+    """The schema of 2014 in one of its states: "before", "string" or "read-pattern".
+
+    :raise FileNotFoundError: neither the package nor a source checkout has it.
+    """
+    return data_path("schema") / "2014" / f"{state}.json"

@@ -7,7 +7,7 @@ annotations only).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qsim.block.coroutine import (
@@ -66,10 +66,10 @@ class QuorumAIOCB:
     memory: Block
     qcrs_memory: Block
     qcrs: list[QuorumChildRequest]
+    votes: QuorumVotes
     count: int = 0
     success_count: int = 0
     rewrite_count: int = 0
-    votes: QuorumVotes = field(default_factory=QuorumVotes)
     is_read: bool = False
     vote_ret: int = 0
     children_read: int = 0
@@ -90,6 +90,7 @@ def quorum_aio_get(
         memory=ledger.alloc("QuorumAIOCB"),
         qcrs_memory=ledger.alloc("QuorumAIOCB.qcrs"),
         qcrs=[QuorumChildRequest() for _ in bs.quorum_children],
+        votes=QuorumVotes(ledger),
     )
 
 
@@ -118,7 +119,7 @@ def quorum_has_too_much_io_failed(acb: QuorumAIOCB) -> bool:
 
 def quorum_vote_error(acb: QuorumAIOCB) -> int:
     """quorum_vote_error(): the error most children failed with; a tie goes to the last seen."""
-    error_votes = QuorumVotes()
+    error_votes = QuorumVotes(acb.bs.world.ledger)
     ret = 0
     error = False
     for i, qcr in enumerate(acb.qcrs):
@@ -237,7 +238,7 @@ async def read_quorum_children(acb: QuorumAIOCB) -> int:
     ledger = acb.bs.world.ledger
     acb.children_read = len(acb.qcrs)
     for i, qcr in enumerate(acb.qcrs):
-        qcr.buf = ledger.alloc(f"qcrs[{i}].buf", acb.qiov.size)
+        qcr.buf = ledger.alloc(f"qcrs[{i}].buf", acb.qiov.size, zeroed=False)
         qcr.qiov = qemu_iovec_clone(acb.qiov, qcr.buf)
     for i in range(len(acb.qcrs)):
         Coroutine(lambda i=i: read_quorum_children_entry(acb, i)).enter()  # type: ignore[misc]
@@ -314,7 +315,7 @@ async def quorum_co_pwrite_zeroes(bs: QuorumNode, offset: int, bytes_: int, flag
 
 async def quorum_co_flush(bs: QuorumNode) -> int:
     """quorum_co_flush(): one child after the other; QUORUM_FAILURE is never sent."""
-    error_votes = QuorumVotes()
+    error_votes = QuorumVotes(bs.world.ledger)
     success_count = 0
     for i, edge in enumerate(list(bs.quorum_children)):
         result = await bdrv_co_flush(edge.bs)

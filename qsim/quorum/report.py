@@ -38,3 +38,27 @@ def quorum_report_failure(world: World, reference: str, offset: int, bytes_: int
         "QUORUM_FAILURE",
         {"reference": reference, "sector-num": start, "sectors-count": count},
     )
+
+
+def quorum_report_bad_2014(
+    world: World, sector_num: int, nb_sectors: int, node_name: str, ret: int
+) -> None:
+    """quorum_report_bad() up to mid-2015: in sectors as asked, and what failed is not said."""
+    data: dict[str, object] = {
+        "node-name": node_name,
+        "sector-num": sector_num,
+        "sectors-count": nb_sectors,
+    }
+    if ret < 0:
+        data["error"] = strerror(-ret)
+    world.emit("QUORUM_REPORT_BAD", data)
+
+
+def quorum_report_failure_2014(
+    world: World, reference: str, sector_num: int, nb_sectors: int
+) -> None:
+    """quorum_report_failure() up to mid-2015: the device's name, else the node's."""
+    world.emit(
+        "QUORUM_FAILURE",
+        {"reference": reference, "sector-num": sector_num, "sectors-count": nb_sectors},
+    )

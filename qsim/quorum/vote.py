@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from qsim.block.iovec import QEMUIOVector
+from qsim.block.memory import Block, Ledger
 
 #: A vote's value: a SHA-256 digest for data, a negative errno for errors.
 VoteValue = bytes | int
@@ -28,12 +29,14 @@ class QuorumVoteVersion:
     index: int
     vote_count: int = 0
     items: list[int] = field(default_factory=list)
+    memory: list[Block] = field(default_factory=list)
 
 
 @dataclass
 class QuorumVotes:
     """A vote in progress: its versions, the newest first."""
 
+    ledger: Ledger
     vote_list: list[QuorumVoteVersion] = field(default_factory=list)
 
     def losers(self, value: VoteValue) -> Iterator[int]:
@@ -50,9 +53,11 @@ def quorum_count_vote(votes: QuorumVotes, value: VoteValue, index: int) -> None:
             break
     else:
         version = QuorumVoteVersion(value, index)
+        version.memory.append(votes.ledger.alloc("version"))
         votes.vote_list.insert(0, version)
     version.vote_count += 1
     version.items.insert(0, index)
+    version.memory.append(votes.ledger.alloc("item"))
 
 
 def quorum_get_vote_winner(votes: QuorumVotes) -> QuorumVoteVersion:
@@ -71,7 +76,10 @@ def quorum_get_vote_winner(votes: QuorumVotes) -> QuorumVoteVersion:
 
 
 def quorum_free_vote_list(votes: QuorumVotes) -> None:
-    """The vote is over."""
+    """The vote is over: its versions and their items go."""
+    for version in votes.vote_list:
+        for block in version.memory:
+            votes.ledger.free(block)
     votes.vote_list.clear()
 
 
@@ -90,4 +98,4 @@ def quorum_copy_qiov(dest: QEMUIOVector, source: QEMUIOVector) -> None:
     """Copy element by element; the shapes must be equal."""
     assert dest.niov == source.niov and dest.size == source.size
     for i in range(source.niov):
-        dest.set_element(i, source.element(i))
+        dest.copy_element(i, source)

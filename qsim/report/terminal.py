@@ -46,8 +46,10 @@ def _expected_story(expect: Expectation | None, seen: StepOutcome) -> list[str]:
     lines += [f"{name} {value}" for name, value in shown.results()]
     if expect.error is not None:
         lines.append(f"error {expect.error[0]}: {expect.error[1]}")
-    elif expect.ret is None and expect.exit is None and not expect.answers:
+    elif expect.ret is None and not (expect.exit or expect.answers or expect.undefined):
         lines.append(f"return {expect.returns}")
+    if expect.undefined is not None:
+        lines.append(f"undefined behaviour {expect.undefined}")
     if expect.exit is not None:
         lines.append(f"exit {expect.exit[0]}: {expect.exit[1]}")
     lines += [f"event {event}" for event in expect.events]
@@ -140,11 +142,13 @@ def _wrapped(text: str, width: int) -> list[str]:
     return lines or [""]
 
 
-def rerun_command(case: Case, binary: str | None) -> str:
-    """The command that runs just this case again."""
+def rerun_command(case: Case, binary: str | None, revision: str | None = None) -> str:
+    """The command that runs just this case again; ``revision`` as it was asked for."""
     words = ["qsim", "compare", f"{short_path(case.file)}::{case.name}"]
     if binary:
         words += ["--qemu", binary]
+    if revision:
+        words += ["--revision", revision]
     return shlex.join(words)
 
 

@@ -16,6 +16,10 @@ from qsim.scenario.content import Content
 IO_VERBS = ("read", "write", "write-zeroes", "discard", "flush", "block-status")
 
 
+#: The result of a request whose caller gave it up and was not called back.
+CANCELLED = "cancelled"
+
+
 @dataclass(frozen=True)
 class ChildSpec:
     """One scripted child as the scenario describes it; sizes in bytes.
@@ -59,6 +63,7 @@ class Expectation:
     ``requests`` are the rounds, None where nobody can see them (image files); ``error`` is
     (class, desc) of a QMP command that must fail.  ``answers`` and ``finish`` are for requests
     in flight together: each one's answer, and the order in which they were answered.
+    ``undefined`` is where C's behaviour ends to be defined, which ends the run.
     """
 
     line: int
@@ -72,6 +77,16 @@ class Expectation:
     exit: tuple[int, str] | None = None
     answers: tuple[Answer, ...] = ()
     finish: tuple[int, ...] = ()
+    undefined: str | None = None
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Memory nobody frees: ``what`` of which function, and in which revisions."""
+
+    what: str
+    since: str | None = None
+    until: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +131,9 @@ class Case:
     :param above: the ``align`` of a blkdebug node put over the quorum node, in bytes, or None.
     :param guest: "writable", "read-only" or "none".
     :param contents: what every child must hold at the end.
+    :param without: revisions between ``since`` and ``until`` where it does not hold.
+    :param leaks: what the run leaves allocated.
+    :param fixed: which commit ended what it shows, or what is known of that.
     """
 
     family: str
@@ -134,6 +152,9 @@ class Case:
     images: dict[str, ChildSpec] = field(default_factory=dict)
     since: str | None = None
     until: str | None = None
+    without: tuple[str, ...] = ()
+    leaks: tuple[Leak, ...] = ()
+    fixed: str = ""
 
     @property
     def id(self) -> str:

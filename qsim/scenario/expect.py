@@ -9,11 +9,14 @@ from typing import Any
 
 from qsim.block.child import Request
 from qsim.block.errno import TABLE
-from qsim.scenario.case import IO_VERBS, Answer, Expectation
+from qsim.scenario.case import CANCELLED, IO_VERBS, Answer, Expectation
 from qsim.scenario.content import parse_bytes, parse_content
 from qsim.scenario.error import ScenarioError
 from qsim.scenario.lines import Path
 from qsim.scenario.notation import parse_event, parse_extent, parse_round
+
+#: Numbers beyond this are no errno, and stand for themselves.
+MAX_ERRNO = 4095
 
 
 @dataclass
@@ -38,7 +41,7 @@ class ExpectationReader:
 
         :raise ScenarioError: for what is missing, wrong, or cannot be.
         """
-        exits = "exit" in raw
+        exits = "exit" in raw or ("undefined" in raw and "ret" not in raw)
         ret = self._ret(raw, verb) if verb in IO_VERBS and not exits else None
         error = raw.get("error")
         if isinstance(error, str):
@@ -53,9 +56,10 @@ class ExpectationReader:
                 events=tuple(parse_event(text) for text in raw.get("events", [])),
                 returns=raw.get("return", {}),
                 error=(error["class"], error["desc"]) if error else None,
-                exit=(raw["exit"]["status"], raw["exit"]["stderr"]) if exits else None,
+                exit=(raw["exit"]["status"], raw["exit"]["stderr"]) if "exit" in raw else None,
                 answers=self._answers(raw, step["together"]) if verb == "together" else (),
                 finish=tuple(raw.get("finish", ())),
+                undefined=raw.get("undefined"),
             )
         except ValueError as problem:
             raise self.fail((), str(problem)) from problem
@@ -71,8 +75,9 @@ class ExpectationReader:
 
     def _complete(self, raw: Any, verb: str, path: Path) -> str:
         ret = str(raw["ret"])
-        if ret != "0" and ret not in TABLE:
-            raise self.fail((*path, "ret"), f"{ret!r} is neither 0 nor an errno")
+        odd = ret.isdigit() and int(ret) > MAX_ERRNO
+        if ret not in ("0", CANCELLED) and ret not in TABLE and not odd:
+            raise self.fail((*path, "ret"), f"{ret!r} is neither 0, {CANCELLED} nor an errno")
         for key, of, what in (
             ("data", "read", "what the guest must get"),
             ("extent", "block-status", "what the guest must be told"),
@@ -87,8 +92,10 @@ class ExpectationReader:
     def _answers(self, raw: Any, requests: list[Any]) -> tuple[Answer, ...]:
         """The answers to requests in flight together, in the order of the requests."""
         for key in ("answers", "finish", "requests"):
-            if key not in raw:
+            if key not in raw and "undefined" not in raw:
                 raise self.fail((), f"{key} is missing: all of what must be seen")
+        if "answers" not in raw:
+            return ()
         if sorted(raw["finish"]) != list(range(len(requests))):
             raise self.fail(("finish",), f"name each of 0 to {len(requests) - 1} once")
         if len(raw["answers"]) != len(requests):

@@ -17,8 +17,9 @@ from qsim.block.child import FEATURES, Fault
 from qsim.block.flags import BDRV_SECTOR_SIZE
 from qsim.block.monitor import COMMANDS
 from qsim.block.sparse import Sparse
+from qsim.block.stage import CANCEL
 from qsim.qapi import QapiValueError, shipped_schema
-from qsim.scenario.case import IO_VERBS, Case, ChildSpec, Expectation, Step
+from qsim.scenario.case import IO_VERBS, Case, ChildSpec, Expectation, Leak, Step
 from qsim.scenario.content import Content, parse_bytes, parse_content
 from qsim.scenario.error import ScenarioError
 from qsim.scenario.expect import ExpectationReader
@@ -32,7 +33,7 @@ MAX_SIZE = 1 << 60
 MAX_DATA = 32 << 20
 MAX_LENGTH = (1 << 32) - 1
 #: Names no child can have: the quorum node, the node above it, everyone, and the harness's own.
-RESERVED = ("q", "top", "all", "ping")
+RESERVED = ("q", "top", "all", "ping", CANCEL)
 VERBS = (*IO_VERBS, "together", "qmp", "set")
 
 
@@ -185,14 +186,33 @@ class _Loader:
             above=raw["above"]["align"] if "above" in raw else None,
             since=self._revision("since"),
             until=self._revision("until"),
+            without=self._without(),
+            leaks=self._leaks(),
+            fixed=self.raw.get("fixed", self.family.get("fixed", "")),
         )
 
     def _revision(self, key: str) -> str | None:
         name = self.raw.get(key, self.family.get(key))
-        if name is not None and name not in self.revisions:
+        return None if name is None else self._known_revision(name, (key,))
+
+    def _known_revision(self, name: str, path: Path) -> str:
+        if name not in self.revisions:
             known = ", ".join(self.revisions)
-            raise self.fail((key,), f"there is no revision {name!r}; there are: {known}")
-        return name if name is None else str(name)
+            raise self.fail(path, f"there is no revision {name!r}; there are: {known}")
+        return name
+
+    def _without(self) -> tuple[str, ...]:
+        names = self.raw.get("without", self.family.get("without", []))
+        return tuple(self._known_revision(name, ("without", i)) for i, name in enumerate(names))
+
+    def _leaks(self) -> tuple[Leak, ...]:
+        leaks = []
+        for i, raw in enumerate(self.raw.get("leaks", self.family.get("leaks", []))):
+            for key in ("since", "until"):
+                if key in raw:
+                    self._known_revision(raw[key], ("leaks", i, key))
+            leaks.append(Leak(raw["what"], raw.get("since"), raw.get("until")))
+        return tuple(leaks)
 
     def _options(self) -> dict[str, Any] | None:
         raw = self.raw
@@ -213,7 +233,7 @@ class _Loader:
             names = [one.get("export") if isinstance(one, dict) else one for one in listed]
             if None in names:
                 raise self.fail(("quorum",), "a child defined in place needs an export: a child")
-            self.everyone = [name for name in names if name in self.children]
+            self.everyone = [n for n in names if isinstance(n, str) and n in self.children]
         return {key: value for key, value in options.items() if value is not None}
 
     def _known(self, name: str, path: Path) -> None:
@@ -307,7 +327,8 @@ class _Loader:
             self._known(name, (*path, "faults", name))
             faults[name] = self._faults(fault, (*path, "faults", name))
         for i, name in enumerate(raw.get("complete", [])):
-            self._known(name.partition(".")[0], (*path, "complete", i))
+            if name.partition(".")[0] != CANCEL:
+                self._known(name.partition(".")[0], (*path, "complete", i))
         parts = tuple(
             self._step(part, (*path, "together", i), part_of_many=True)
             for i, part in enumerate(raw.get("together", []))

@@ -3,6 +3,7 @@
 
 ``c0 read 0 512``, ``c1 write-zeroes 0 4096 fua no-hole``, ``all flush`` (every child of the
 quorum), rounds joined by commas; ``QUORUM_REPORT_BAD read c0 0 1 EIO``, ``QUORUM_FAILURE q 0 1``;
+``QUORUM_REPORT_BAD c0 0 1 EIO`` as it was in 2014, without what failed;
 ``EIO``, ``read EIO``, ``write ENOSPC x2``, ``read dies``; ``data 4096``, ``zero 512``.
 """
 
@@ -53,8 +54,17 @@ def parse_event(text: str) -> Event:
 
     :raise ValueError: for an unknown one, or missing or superfluous words.
     """
-    name, *words = text.split() or [""]
+    name, *words = (word.replace('""', "") for word in text.split() or [""])
     numbers = [int(word) for word in words if word.isdigit()]
+    if name == "QUORUM_REPORT_BAD" and len(words) in (3, 4) and words[1].isdigit():
+        old: dict[str, object] = {
+            "node-name": words[0],
+            "sector-num": numbers[0],
+            "sectors-count": numbers[1],
+        }
+        if len(words) == 4:
+            old["error"] = _event_error(words[3])
+        return Event.of(name, old)
     if name == "QUORUM_REPORT_BAD" and len(words) in (4, 5) and len(numbers) == 2:
         data: dict[str, object] = {
             "type": words[0],
@@ -63,7 +73,7 @@ def parse_event(text: str) -> Event:
             "sectors-count": numbers[1],
         }
         if len(words) == 5:
-            data["error"] = strerror(_errno(words[4]))
+            data["error"] = _event_error(words[4])
         return Event.of(name, data)
     if name == "QUORUM_FAILURE" and len(words) == 3 and len(numbers) == 2:
         return Event.of(
@@ -104,6 +114,13 @@ def parse_fault(text: str) -> Fault:
         skip=int(match["skip"] or 0),
         dead=match["what"] == "dies",
     )
+
+
+def _event_error(name: str) -> str:
+    """The text of an error an event can carry: any, not only those of NBD."""
+    if name not in TABLE:
+        raise ValueError(f"{name!r} is no errno; there are: {', '.join(TABLE)}")
+    return strerror(number(name))
 
 
 def _errno(name: str) -> int:

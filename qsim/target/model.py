@@ -3,159 +3,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from qsim.block.blkdebug import BlkdebugNode
+from qsim.block.aio import Hang, cancel
 from qsim.block.child import ScriptedChild
 from qsim.block.coroutine import Coroutine
 from qsim.block.error import ProcessExit, QmpError
-from qsim.block.export import Export, GuestReply
-from qsim.block.monitor import Monitor
-from qsim.block.nbd_connection import Pending
-from qsim.block.nbd_node import NbdNode
-from qsim.block.node import BdrvChild, BlockDriverState, World, bdrv_unref_child
-from qsim.block.options import qdict_extract_subqdict
-from qsim.block.qcow2 import Qcow2Node
+from qsim.block.export import GuestReply
+from qsim.block.memory import Undefined
+from qsim.block.node import World
 from qsim.block.stage import Stage
 from qsim.outcome import Outcome, StepOutcome, answer
-from qsim.quorum.children import quorum_add_child, quorum_del_child
-from qsim.quorum.node import QuorumNode
-from qsim.quorum.options import quorum_open
 from qsim.quorum.revisions import Revision
-from qsim.scenario.case import Case, Step
+from qsim.scenario.case import CANCELLED, Answer, Case, Step
 from qsim.scenario.error import ScenarioError
+from qsim.target.machine import Guest, process_of
 from qsim.target.views import view
-from qsim.target.wire import event_problem, refuse, with_servers
+from qsim.target.wire import of_2014, today, with_servers
 
-
-class Hang(Exception):
-    """A coroutine waits and no child holds a request: QEMU would hang."""
-
-
-class _Leaf:
-    """Drivers without changeable children."""
-
-    takes_children = False
-
-    def add_child(self, bs: BlockDriverState, child: BlockDriverState) -> None:
-        raise AssertionError("not a driver that takes children")
-
-    def del_child(self, bs: BlockDriverState, child: BdrvChild) -> None:
-        raise AssertionError("not a driver that takes children")
-
-
-class _NbdDriver(_Leaf):
-    def __init__(self, world: World, stage: Stage[Pending]) -> None:
-        self.world = world
-        self.stage = stage
-
-    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> NbdNode:
-        qdict_extract_subqdict(options, "server.")
-        child = self.stage.children[options.pop("export")]
-        node = NbdNode(self.world, node_name, child, self.stage)
-        node.options = {"export": child.name}
-        return node
-
-
-class _ImageDriver(_Leaf):
-    """An image file as a drive opens it: the format is probed, the child stands for both."""
-
-    def __init__(self, world: World, stage: Stage[Pending]) -> None:
-        self.world = world
-        self.stage = stage
-
-    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> NbdNode:
-        filename = options.pop("file.filename")
-        if filename not in self.stage.children:
-            raise QmpError(f"Could not open '{filename}': No such file or directory")
-        return NbdNode(self.world, filename, self.stage.children[filename], self.stage)
-
-
-class _BlkdebugDriver(_Leaf):
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> BlkdebugNode:
-        node = BlkdebugNode(self.world, node_name, options.pop("align"))
-        monitor.bdrv_open_child(options, "image", node)
-        node.opened()
-        return node
-
-
-class _Qcow2Driver(_Leaf):
-    """An image over another node; opening it ends where its backing file is looked for."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> Qcow2Node:
-        node = Qcow2Node(self.world, node_name)
-        monitor.bdrv_open_child(options, "file", node)
-        names: list[str] = []
-
-        async def read() -> None:
-            names.append(await node.read_metadata())
-
-        monitor.run(Coroutine(read))
-        try:
-            if not names[0].startswith("/") and ":" not in names[0]:
-                node.file.bs.dirname()
-            raise NotImplementedError("backing files are outside the model")
-        except QmpError:
-            monitor.run(Coroutine(node.co_flush_and_forget))
-            monitor.run(Coroutine(node.inactivate))
-            bdrv_unref_child(node.file)
-            raise
-
-
-class _QuorumDriver:
-    takes_children = True
-
-    def __init__(self, world: World, revision: Revision) -> None:
-        self.world = world
-        self.revision = revision
-
-    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> QuorumNode:
-        node = QuorumNode(self.world, node_name, self.revision)
-        node.options = dict(options)
-        quorum_open(node, options, monitor.bdrv_open_child)
-        return node
-
-    def add_child(self, bs: BlockDriverState, child: BlockDriverState) -> None:
-        assert isinstance(bs, QuorumNode)
-        quorum_add_child(bs, child)
-
-    def del_child(self, bs: BlockDriverState, child: BdrvChild) -> None:
-        assert isinstance(bs, QuorumNode)
-        quorum_del_child(bs, child)
+#: Says which word of a schedule comes next, when an exploration decides that.
+Decide = Callable[[Stage[Any], int], str]
 
 
 class _Run:
     """One case being played."""
 
-    def __init__(self, case: Case, revision: Revision) -> None:
+    def __init__(self, case: Case, revision: Revision, decide: Decide | None) -> None:
         self.case = case
+        self.decide = decide
         children: dict[str, ScriptedChild] = {
             name: spec.make() for name, spec in case.children.items()
         }
-        self.stage: Stage[Pending] = Stage(children)
+        self.stage: Stage[Any] = Stage(children)
         self.world = World(switches=revision.switches)
-        self.monitor = Monitor(
-            self.world,
-            {
-                "nbd": _NbdDriver(self.world, self.stage),
-                "blkdebug": _BlkdebugDriver(self.world),
-                "qcow2": _Qcow2Driver(self.world),
-                "": _ImageDriver(self.world, self.stage),
-                "quorum": _QuorumDriver(self.world, revision),
-            },
-            self.run_until_done,
-        )
-        self.export: Export | None = None
+        self.world.aio.turn = self.turn
+        self.process = process_of(revision, self.world, self.stage, self.run_until_done)
+        self.monitor = self.process.monitor
+        state = revision.schema_2014
+        self.dialect = of_2014(state) if state else today()
+        # Since the driver has coroutines whoever cancels a request just waits for its end.
+        self.cancels = revision.engine == "callback"
+        self.guest: Guest | None = None
+        self.replies: list[tuple[int, GuestReply | None]] = []
         self.early: tuple[str, ...] = ()
-        self.outcome = Outcome(f"model {revision.name}")
+        self.outcome = Outcome(f"model {revision.name}", sees_memory=True)
 
     def run_until_done(self, *coroutines: Coroutine) -> None:
         """Enter ``coroutines`` and answer children until all have ended and nothing is held.
@@ -165,16 +58,34 @@ class _Run:
         for coroutine in coroutines:
             coroutine.enter()
         while True:
+            while self.world.aio.bh_poll():
+                pass
             self.stage.settle()
-            if all(coroutine.done for coroutine in coroutines) and not self.early:
+            given_up = any(reply is None for _, reply in self.replies)
+            done = all(coroutine.done for coroutine in coroutines)
+            if done and not given_up and not self.early:
                 self.early = tuple(str(held.request) for held in self.stage.held)
-            gone = self.stage.complete_next()
-            if not gone:
+            if not self.turn():
                 break
-            for held, reply in gone:
-                held.cookie.deliver(reply)
         if not all(coroutine.done for coroutine in coroutines):
             raise Hang
+
+    def turn(self) -> bool:
+        """Let one child answer, or cancel a request if that is next; whether there was either."""
+        self.stage.settle()
+        callers = self.world.aio.callers
+        if self.decide is not None and self.stage.held:
+            self.stage.order.insert(0, self.decide(self.stage, len(callers)))
+        place = self.stage.cancel_next()
+        if place is not None and (place < len(callers) or not self.cancels):
+            self.stage.cancelled(place)
+            if self.cancels:
+                cancel(callers[place])
+            return True
+        gone = self.stage.complete_next()
+        for held, reply in gone:
+            held.cookie.deliver(reply)
+        return bool(gone)
 
     def play(self) -> Outcome:
         steps = [self.case.opening, *self.case.steps]
@@ -195,10 +106,20 @@ class _Run:
             # An image file that was damaged to fail cannot be read back.
             if not (name in self.case.images and child.faults)
         }
-        self.outcome.trouble += [str(one) for one in self.world.ledger.violations]
-        if not any(shown.exit for shown in self.outcome.steps):
-            self.outcome.trouble += [str(one) for one in self.world.ledger.leaks()]
+        if not any(shown.exit or shown.undefined for shown in self.outcome.steps):
+            self._close()
         return self.outcome
+
+    def _close(self) -> None:
+        """The process ends in an orderly way: what it has not freed by then, it leaks."""
+        if self.outcome.trouble:
+            return
+        self.stage.begin(())
+        for child in self.stage.children.values():
+            child.faults = []
+        self.decide = None
+        self.process.close()
+        self.outcome.leaks = self.world.ledger.leaks()
 
     def _step(self, step: Step, shown: StepOutcome) -> bool:
         """Play one step; False when the run cannot go on."""
@@ -218,6 +139,10 @@ class _Run:
         except ProcessExit as end:
             shown.exit = (end.status, end.stderr)
             going = False
+        except Undefined as end:
+            shown.undefined = str(end)
+            self._answers(step, shown)
+            going = False
         except Hang:
             self.outcome.trouble.append(f"{shown.label}: hangs: no child holds a request")
             going = False
@@ -226,13 +151,13 @@ class _Run:
         shown.beats = self.stage.end()
         shown.early, self.early = self.early, ()
         shown.events = self.world.events[first_event:]
-        self.outcome.trouble += filter(None, map(event_problem, shown.events))
-        if self.stage.impossible:
+        self.outcome.trouble += filter(None, map(self.dialect.event_problem, shown.events))
+        if self.stage.impossible and not (shown.undefined or shown.exit):
             self.outcome.trouble.append(
                 f"{self.case.file}:{step.line}: complete: impossible schedule: "
                 f"{', '.join(self.stage.impossible)} held no request when it was to be completed"
             )
-            self.stage.impossible = []
+        self.stage.impossible = []
         return going
 
     def _do(self, step: Step, shown: StepOutcome) -> None:
@@ -250,8 +175,7 @@ class _Run:
                     driver="blkdebug", node_name=top, align=self.case.above, image="q"
                 )
             if self.case.guest != "none":
-                root = self.monitor.export(top, self.case.guest == "writable")
-                self.export = Export(root)
+                self.guest = self.process.export(top, self.case.guest == "writable")
         elif step.verb == "set":
             for name, content in step.contents.items():
                 self.stage.children[name].contents = content.data.copy()
@@ -259,17 +183,25 @@ class _Run:
         elif step.verb == "qmp":
             shown.returns = view(step.command, self._execute(step.command, step.arguments))
         else:
-            parts = step.parts or (step,)
-            replies = self._guest(parts)
-            answers = {
-                i: answer(parts[i], reply.errno, reply.data, reply.extent) for i, reply in replies
-            }
-            if step.parts:
-                shown.answers = tuple(answers[i] for i in sorted(answers))
-                shown.finish = tuple(answers)
-            else:
-                shown.ret = answers[0].ret
-                shown.data, shown.extent = answers[0].data, answers[0].extent
+            self._guest(step.parts or (step,))
+            self._answers(step, shown)
+
+    def _answers(self, step: Step, shown: StepOutcome) -> None:
+        """What the guest was answered, as far as it was."""
+        parts = step.parts or (step,)
+        answers = {
+            i: Answer(CANCELLED)
+            if reply is None
+            else answer(parts[i], reply.errno, reply.data, reply.extent)
+            for i, reply in self.replies
+        }
+        self.replies = []
+        if step.parts:
+            shown.answers = tuple(answers[i] for i in sorted(answers))
+            shown.finish = tuple(answers)
+        elif answers:
+            shown.ret = answers[0].ret
+            shown.data, shown.extent = answers[0].data, answers[0].extent
 
     def _execute(self, command: str, arguments: dict[str, Any]) -> Any:
         """A QMP command, after the visitor has seen its arguments.
@@ -277,33 +209,38 @@ class _Run:
         :raise QmpError: of the visitor or of the command.
         """
         arguments = with_servers(arguments, "children.sock")
-        refuse(command, arguments)
+        self.dialect.refuse(command, arguments)
         return self.monitor.execute(command, arguments)
 
-    def _guest(self, steps: Sequence[Step]) -> list[tuple[int, GuestReply]]:
-        """The replies to guest requests in flight together, in the order they come."""
-        assert self.export is not None
-        export = self.export
-        replies: list[tuple[int, GuestReply]] = []
+    def _guest(self, steps: Sequence[Step]) -> None:
+        """Guest requests in flight together; their replies in the order they come."""
+        assert self.guest is not None
+        guest = self.guest
 
         async def request(i: int, step: Step) -> None:
-            reply = await export.request(step.verb, step.offset, step.bytes, step.data, step.flags)
-            replies.append((i, reply))
+            try:
+                reply = await guest.request(
+                    step.verb, step.offset, step.bytes, step.data, step.flags
+                )
+            except GeneratorExit:
+                self.replies.append((i, None))
+                raise
+            self.replies.append((i, reply))
 
         self.run_until_done(*(Coroutine(partial(request, i, step)) for i, step in enumerate(steps)))
-        return replies
 
 
 def _python(options: dict[str, Any]) -> dict[str, Any]:
     return {key.replace("-", "_"): value for key, value in options.items()}
 
 
-def run_model(case: Case, revision: Revision) -> Outcome:
+def run_model(case: Case, revision: Revision, decide: Decide | None = None) -> Outcome:
     """Play ``case`` on the model of ``revision``.
 
+    :param decide: asked for each word of the schedule, with how many requests can be cancelled.
     :raise ScenarioError: when it does something the model does not know.
     """
-    run = _Run(case, revision)
+    run = _Run(case, revision, decide)
     try:
         return run.play()
     except (NotImplementedError, KeyError, TypeError) as error:

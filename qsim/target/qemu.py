@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +30,7 @@ from qsim.target.nbd_server import Arrival, ChildServer
 from qsim.target.nbd_wire import Wire, drained
 from qsim.target.process import PATIENCE_S, QemuProcess, WireEvent
 from qsim.target.views import view
-from qsim.target.wire import event_problem, with_servers
+from qsim.target.wire import Dialect, today, with_servers
 
 #: The events that belong to scenarios, and the member that names the node.
 SCENARIO_EVENTS = {"QUORUM_REPORT_BAD": "node-name", "QUORUM_FAILURE": "reference"}
@@ -45,9 +46,9 @@ class ClockJumped(Exception):
     """The wall clock was set during the run, so events cannot be told apart by their time."""
 
 
-def expected_keys(step: Step) -> set[str]:
+def expected_keys(step: Step, key: Callable[[Event], str] = limiter_key) -> set[str]:
     """The limiter windows a step means to use."""
-    return {limiter_key(event) for event in step.expect.events} if step.expect else set()
+    return {key(event) for event in step.expect.events} if step.expect else set()
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Played:
     starts: list[float] = field(default_factory=list)
     first_event: int = 0
     end_s: float = float("inf")
+    dialect: Dialect = field(default_factory=today)
 
 
 class QemuRun:
@@ -119,6 +121,10 @@ class QemuRun:
             raise ClockJumped
         return played
 
+    def key(self, event: Event) -> str:
+        """Which of the limiter's windows an event falls in."""
+        return limiter_key(event)
+
     def _contents(self) -> dict[str, Sparse]:
         return {name: child.contents.copy() for name, child in self.stage.children.items()}
 
@@ -162,7 +168,7 @@ class QemuRun:
     async def _step(self, step: Step, shown: StepOutcome) -> bool:
         """Play one step; False when the run cannot go on."""
         self._note_windows()
-        keys = [self._real_key(key) for key in expected_keys(step)]
+        keys = [self._real_key(key) for key in expected_keys(step, self.key)]
         while (wait_s := self.windows.wait_s(keys)) > 0:
             await asyncio.sleep(wait_s)
             # An event that was held back goes out now, and opens the window once more.
@@ -403,7 +409,8 @@ class QemuRun:
     def _note_windows(self) -> None:
         for event in self.process.events[self.played.first_event :]:
             if event.name in SCENARIO_EVENTS:
-                self.windows.opened(limiter_key(_event(event, self.names, False)), event.received_s)
+                seen = _event(event, self.names, translate=False)
+                self.windows.opened(self.key(seen), event.received_s)
 
 
 async def _read_by_qemu(connection: Wire) -> None:
@@ -452,6 +459,6 @@ def attribute(played: Played, events: list[WireEvent]) -> None:
         seen = _event(event, played.names)
         if played.outcome.steps:
             played.outcome.steps[index].events.append(seen)
-        problem = event_problem(seen)
+        problem = played.dialect.event_problem(seen)
         if problem:
             played.outcome.trouble.append(problem)

@@ -16,7 +16,7 @@ def view(command: str, result: Any) -> Any:
         return {
             str(node["node-name"]): {
                 "ro": node["ro"],
-                "virtual-size": node["image"]["virtual-size"],
+                **{key: node["image"][key] for key in ("virtual-size",) if key in node["image"]},
                 "file": _without_server(_file(node["file"])),
             }
             for node in result
@@ -36,7 +36,7 @@ def _without_server(options: Any) -> Any:
         return {
             key: _without_server(value)
             for key, value in options.items()
-            if key != "server" and not key.startswith("server.")
+            if key not in ("server", "path") and not key.startswith("server.")
         }
     if isinstance(options, list):
         return [_without_server(item) for item in options]

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from qsim.block.error import QmpError
 from qsim.block.events import Event
-from qsim.qapi import QapiValueError, shipped_schema
+from qsim.qapi import QapiValueError, Schema, schema_2014, shipped_schema
 from qsim.qapi.visit import VisitError, visit_arguments
+from qsim.qapi.visit_2014 import visit_arguments_2014
 
 
 def with_servers(options: Any, path: str) -> Any:
@@ -23,30 +26,48 @@ def with_servers(options: Any, path: str) -> Any:
     return options
 
 
-def refuse(command: str, arguments: dict[str, Any]) -> None:
-    """Arguments that do not conform get the answer QEMU's visitor gives.
+@dataclass(frozen=True)
+class Dialect:
+    """How a release words its refusals, and the schema it goes by."""
 
-    :raise QmpError: QEMU's error, for the first thing it would refuse.
-    """
-    try:
-        shipped_schema().check_command(command, arguments)
-    except QapiValueError as error:
+    schema: Schema
+    visit: Callable[[Schema, str, dict[str, Any]], None]
+
+    def refuse(self, command: str, arguments: dict[str, Any]) -> None:
+        """Arguments that do not conform get the answer QEMU's visitor gives.
+
+        :raise QmpError: QEMU's error, for the first thing it would refuse.
+        """
+        if command not in self.schema.definitions:
+            return  # The monitor itself answers.
         try:
-            visit_arguments(shipped_schema(), command, arguments)
-        except VisitError as refusal:
-            raise QmpError(str(refusal)) from error
-        raise
+            self.schema.check_command(command, arguments)
+        except QapiValueError as error:
+            try:
+                self.visit(self.schema, command, arguments)
+            except VisitError as refusal:
+                raise QmpError(str(refusal)) from error
+            raise
+
+    def event_problem(self, event: Event) -> str | None:
+        """What is wrong with an event by the schema; None when it conforms."""
+        message = {
+            "event": event.name,
+            "data": dict(event.data),
+            "timestamp": {"seconds": 0, "microseconds": 0},
+        }
+        try:
+            self.schema.check_event(message)
+        except QapiValueError as error:
+            return str(error)
+        return None
 
 
-def event_problem(event: Event) -> str | None:
-    """What is wrong with an event by the schema; None when it conforms."""
-    message = {
-        "event": event.name,
-        "data": dict(event.data),
-        "timestamp": {"seconds": 0, "microseconds": 0},
-    }
-    try:
-        shipped_schema().check_event(message)
-    except QapiValueError as error:
-        return str(error)
-    return None
+def today() -> Dialect:
+    """The dialect of the releases with coroutines."""
+    return Dialect(shipped_schema(), visit_arguments)
+
+
+def of_2014(state: str) -> Dialect:
+    """The dialect of 2014, its schema in one of its states."""
+    return Dialect(schema_2014(state), visit_arguments_2014)

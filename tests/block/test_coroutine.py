@@ -128,7 +128,7 @@ def test_an_exception_reaches_whoever_entered_and_leaves_the_stack_clean() -> No
     assert one.done
 
 
-def test_closing_one_that_waits_runs_its_cleanup() -> None:
+def test_closing_one_that_waits_runs_its_cleanup_once() -> None:
     story = []
 
     async def body() -> None:
@@ -138,7 +138,25 @@ def test_closing_one_that_waits_runs_its_cleanup() -> None:
             story.append("closed")
 
     one = Coroutine(body)
-    one.close()
     one.enter()
     one.close()
+    one.close()
     assert story == ["closed"]
+
+
+def test_one_that_was_closed_is_done_and_never_entered_again() -> None:
+    story = []
+
+    async def body() -> None:
+        story.append("entered")
+        await qemu_coroutine_yield()
+        story.append("went on")
+
+    waits, unborn = Coroutine(body), Coroutine(body)
+    waits.enter()
+    for one in (waits, unborn):
+        one.close()
+        assert one.done
+        with pytest.raises(AssertionError, match="co-routine re-entered"):
+            one.enter()
+    assert story == ["entered"]

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from qsim.block.child import Fault, Request, ScriptedChild
 from qsim.block.sparse import Sparse
-from qsim.block.stage import Answered, Asked, Stage
+from qsim.block.stage import Answered, Asked, Cancelled, Stage
 
 
 def stage(*faults: tuple[str, Fault]) -> Stage[object]:
@@ -199,3 +201,53 @@ def test_end_settles_what_has_just_arrived() -> None:
     arrive(on, "a")
     assert len(on.end()) == 1
     assert len(on.held) == 1
+
+
+# Cancelling.
+
+
+def test_word_of_the_schedule_cancels_a_guest_request_by_its_place() -> None:
+    on = stage()
+    on.begin(["a", "cancel", "cancel.1"])
+    arrive(on, "a")
+    on.settle()
+    # Not yet: first a is answered.
+    assert on.cancel_next() is None
+    assert len(on.complete_next()) == 1
+    assert on.cancel_next() == 0
+    on.cancelled(0)
+    assert on.cancel_next() == 1
+    on.cancelled(1)
+    assert on.cancel_next() is None
+    assert [str(beat) for beat in on.beats[1:]] == [
+        "a read: ok",
+        "request 0: cancelled",
+        "request 1: cancelled",
+    ]
+    on.end()
+    assert on.impossible == []
+
+
+def test_without_a_schedule_nothing_is_cancelled() -> None:
+    on = stage()
+    arrive(on, "a")
+    on.settle()
+    assert on.cancel_next() is None
+
+
+@pytest.mark.parametrize("word", ["cancel", "cancel.1"])
+def test_cancelling_when_no_guest_request_is_in_flight_is_impossible(word: str) -> None:
+    on = stage()
+    on.begin([word])
+    on.end()
+    assert on.impossible == [word]
+
+
+def test_asking_who_is_cancelled_next_does_not_use_the_word_up() -> None:
+    on = stage()
+    on.begin(["cancel"])
+    assert on.cancel_next() == on.cancel_next() == 0
+
+
+def test_beats_that_differ_in_who_was_cancelled_differ() -> None:
+    assert Cancelled(0) != Cancelled(1)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qsim.block.iovec import QEMUIOVector, qemu_iovec_init_buf
-from qsim.block.memory import Ledger
+from qsim.block.memory import Ledger, Undefined
 from qsim.outcome import Outcome
 from qsim.quorum.vote import (
     QuorumVotes,
@@ -30,7 +30,7 @@ Play = Callable[[Case], Outcome]
 
 def votes(values: Sequence[VoteValue]) -> QuorumVotes:
     """Child i votes for ``values[i]``."""
-    cast = QuorumVotes()
+    cast = QuorumVotes(Ledger())
     for i, value in enumerate(values):
         quorum_count_vote(cast, value, i)
     return cast
@@ -99,13 +99,22 @@ def test_nobody_loses_a_vote_without_dissent() -> None:
 
 def test_a_vote_without_voters_has_no_winner() -> None:
     with pytest.raises(AssertionError):
-        quorum_get_vote_winner(QuorumVotes())
+        quorum_get_vote_winner(QuorumVotes(Ledger()))
 
 
 def test_a_vote_that_is_over_is_empty() -> None:
     cast = votes([b"A", b"B"])
     quorum_free_vote_list(cast)
     assert cast.vote_list == []
+
+
+def test_a_vote_holds_memory_for_each_version_and_voter_until_it_is_over() -> None:
+    cast = votes([b"A", b"B", b"A"])
+    version, item = "version of quorum_count_vote()", "item of quorum_count_vote()"
+    assert sorted(cast.ledger.leaks()) == [item, item, item, version, version]
+    quorum_free_vote_list(cast)
+    assert cast.ledger.leaks() == []
+    quorum_free_vote_list(cast)
 
 
 def test_hash_is_of_the_bytes_whatever_their_shape() -> None:
@@ -128,6 +137,20 @@ def test_copy_takes_every_element_and_only_the_same_shape() -> None:
         quorum_copy_qiov(dest, vector(b"abc"))
     with pytest.raises(AssertionError):
         quorum_copy_qiov(dest, qemu_iovec_init_buf(dest.ledger, dest.iov[0].block, 0, 2))
+
+
+def test_a_vote_on_bytes_nobody_has_written_is_undefined_and_a_copy_of_them_is_not() -> None:
+    ledger = Ledger()
+    unread = qemu_iovec_init_buf(ledger, ledger.alloc("buf", 3, zeroed=False), 0, 3)
+    uses: list[Callable[[], object]] = [
+        lambda: quorum_compute_hash(unread),
+        lambda: quorum_iovec_compare(unread, vector(b"abc")),
+        lambda: quorum_iovec_compare(vector(b"abc"), unread),
+    ]
+    for use in uses:
+        with pytest.raises(Undefined, match="use of what was never initialised"):
+            use()
+    quorum_copy_qiov(vector(b"..."), unread)
 
 
 #: Children, threshold, what a read gives, and who is reported, in order.

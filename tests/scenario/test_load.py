@@ -11,8 +11,9 @@ import pytest
 
 from qsim.block.child import FEATURES, Fault, Request
 from qsim.block.sparse import Sparse
+from qsim.quorum.revisions import REVISIONS as KNOWN
 from qsim.scenario import Case, ScenarioError, load_file, load_paths
-from qsim.scenario.case import Answer
+from qsim.scenario.case import CANCELLED, Answer, Leak
 from qsim.scenario.load import load_text
 
 Load = Callable[[str], list[Case]]
@@ -264,7 +265,13 @@ def test_requests_in_flight_together_are_parts_of_one_step(load: Load) -> None:
             ".expect.answers",
             "2 requests need as many answers",
         ),
-        ("{ret: EIO}", "{ret: EFOO}", 12, ".expect.answers[1].ret", "'EFOO' is neither 0 nor an"),
+        (
+            "{ret: EIO}",
+            "{ret: EFOO}",
+            12,
+            ".expect.answers[1].ret",
+            "'EFOO' is neither 0, cancelled nor",
+        ),
         ("{ret: 0, data: A}", "{ret: 0}", 12, ".expect.answers[0]", "data is missing"),
         ("{ret: EIO}", "{ret: 0, data: A}", 12, ".expect.answers[1].data", "only a read that"),
         ("      finish: [1, 0]\n", "", 11, ".expect", "finish is missing"),
@@ -292,6 +299,126 @@ def test_mistake_in_requests_together_is_named(
     error = error_of(family_text(TOGETHER.replace(old, new)))
     assert str(error).startswith(f"f.yaml:{line}: cases[0].steps[0]{key}: ")
     assert message in error.message
+
+
+# What a case says of revisions: ranges, leaks, undefined behaviour.
+
+HEAD_2014 = """\
+family: f
+about: x
+source: s
+since: v2
+until: mid-2015
+without: [v3-1]
+fixed: by nobody
+leaks: [{what: opts of quorum_open(), until: v4-merged}]
+cases:
+"""
+ALL_REVISIONS = [one.name for one in KNOWN]
+
+
+def load_2014(cases: str) -> list[Case]:
+    """Cases of a family that says all it can of revisions."""
+    return load_text("f.yaml", HEAD_2014 + cases, ALL_REVISIONS)
+
+
+def test_case_says_of_revisions_what_its_family_says() -> None:
+    (case,) = load_2014("- name: a\n")
+    assert (case.since, case.until, case.without) == ("v2", "mid-2015", ("v3-1",))
+    assert case.leaks == (Leak("opts of quorum_open()", None, "v4-merged"),)
+    assert case.fixed == "by nobody"
+
+
+def test_case_of_its_own_mind_replaces_what_its_family_says() -> None:
+    (case,) = load_2014(
+        "- name: a\n  since: v1\n  until: v4\n  without: [v2, v3]\n  fixed: soon\n"
+        "  leaks: [{what: a of b(), since: v3}, {what: c of d()}]\n"
+    )
+    assert (case.since, case.until, case.without, case.fixed) == ("v1", "v4", ("v2", "v3"), "soon")
+    assert case.leaks == (Leak("a of b()", "v3", None), Leak("c of d()"))
+    (case,) = load_2014("- name: a\n  leaks: []\n  without: []\n")
+    assert (case.leaks, case.without) == ((), ())
+
+
+def test_case_says_nothing_of_revisions_unless_it_does(load: Load) -> None:
+    (case,) = load("- name: a\n")
+    assert (case.without, case.leaks, case.fixed) == ((), (), "")
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "message"),
+    [
+        ("without: [v4, v5]", "10: cases[0].without[1]", "there is no revision 'v5'"),
+        ("leaks: [{what: a, since: v5}]", "10: cases[0].leaks[0].since", "there is no revision"),
+        ("leaks: [{what: a, until: v5}]", "10: cases[0].leaks[0].until", "there is no revision"),
+        ("leaks: [{since: v4}]", "10: cases[0].leaks[0]", "'what' is a required property"),
+        ("leaks: [{what: a, who: b}]", "10: cases[0].leaks[0]", "unknown key 'who'"),
+        ("leaks: opts", "10: cases[0].leaks", "is not of type 'array'"),
+        ("without: v3-1", "10: cases[0].without", "is not of type 'array'"),
+        ("fixed: [a]", "10: cases[0].fixed", "is not of type 'string'"),
+    ],
+)
+def test_mistake_in_what_is_said_of_revisions_is_named(line: str, place: str, message: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_2014(f"- {line}\n  name: a\n")
+    assert str(caught.value).startswith(f"f.yaml:{place}: ")
+    assert message in caught.value.message
+
+
+@pytest.mark.parametrize("key", ["without: [v5]", "leaks: [{what: a, until: v5}]"])
+def test_unknown_revision_at_the_head_of_the_family_is_named_there(key: str) -> None:
+    text = f"family: f\nabout: x\nsource: s\n{key}\ncases:\n- name: a\n"
+    with pytest.raises(ScenarioError) as caught:
+        load_text("f.yaml", text, ALL_REVISIONS)
+    assert str(caught.value).startswith(f"f.yaml:4: {key.split(':')[0]}")
+
+
+def undefined_step(expect: str, step: str = "read: [0, 512]") -> str:
+    """A case whose only step expects this."""
+    return f"- name: a\n  children: 2\n  steps:\n  - {step}\n    expect: {expect}\n"
+
+
+def test_undefined_behaviour_needs_no_result(load: Load) -> None:
+    (case,) = load(undefined_step("{requests: all, undefined: 'double free in f(): x'}"))
+    expect = case.steps[0].expect
+    assert expect is not None
+    assert (expect.undefined, expect.ret, expect.data) == ("double free in f(): x", None, None)
+    assert expect.requests is not None and len(expect.requests) == 1
+
+
+def test_undefined_behaviour_can_come_after_the_answer(load: Load) -> None:
+    (case,) = load(undefined_step("{ret: EIO, requests: all, undefined: x}"))
+    assert case.steps[0].expect is not None
+    assert (case.steps[0].expect.ret, case.steps[0].expect.undefined) == ("EIO", "x")
+
+
+def test_requests_together_that_end_in_undefined_behaviour_need_no_answers(load: Load) -> None:
+    step = "together: [{read: [0, 512]}, {flush: true}]"
+    (case,) = load(undefined_step("{requests: [c0 read 0 512], undefined: x}", step))
+    assert case.steps[0].expect is not None
+    assert (case.steps[0].expect.answers, case.steps[0].expect.finish) == ((), ())
+
+
+def test_result_of_a_request_that_was_given_up_is_cancelled(load: Load) -> None:
+    (case,) = load(undefined_step("{ret: cancelled, requests: all}"))
+    assert case.steps[0].expect is not None
+    assert case.steps[0].expect.ret == CANCELLED == "cancelled"
+
+
+def test_request_that_was_given_up_has_no_data(family_text: FamilyText) -> None:
+    error = error_of(family_text(undefined_step("{ret: cancelled, data: A, requests: all}")))
+    assert error.message == "only a read that returns 0 has data"
+
+
+@pytest.mark.parametrize("words", ["[cancel]", "[c0, cancel.1, c1, cancel]"])
+def test_schedule_can_cancel(load: Load, words: str) -> None:
+    (case,) = load(undefined_step("{ret: 0, data: A, requests: all}\n    complete: " + words))
+    assert f"[{', '.join(case.steps[0].complete)}]" == words
+
+
+def test_child_called_as_the_word_that_cancels_is_refused(family_text: FamilyText) -> None:
+    error = error_of(family_text("- name: a\n  children: {cancel: A, b: B}\n"))
+    assert error.message == "'cancel' has a meaning of its own; choose another"
 
 
 # Where a mistake is and what it is called.
@@ -428,8 +555,8 @@ def test_mistake_is_named_by_file_line_and_key(
 #: What a step of each kind must say: the step, its expectation, and what is missing.
 INCOMPLETE = [
     ("read: [0, 512]", "{}", "", "ret is missing: 0 or an errno"),
-    ("read: [0, 512]", "{ret: EFOO}", ".ret", "'EFOO' is neither 0 nor an errno"),
-    ("read: [0, 512]", "{ret: 1}", ".ret", "'1' is neither 0 nor an errno"),
+    ("read: [0, 512]", "{ret: EFOO}", ".ret", "'EFOO' is neither 0, cancelled nor an errno"),
+    ("read: [0, 512]", "{ret: 1}", ".ret", "'1' is neither 0, cancelled nor an errno"),
     ("read: [0, 512]", "{ret: 0, requests: []}", "", "data is missing: what the guest must get"),
     ("read: [0, 512]", "{ret: 0, data: A}", "", "requests is missing: what the children must be"),
     ("read: [0, 512]", "{ret: 0, data: 'A:1', requests: []}", "", "'A:1' is 1 bytes long, 512"),

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from qsim.block.child import Fault, Request
-from qsim.block.errno import NBD_ERRNOS, number
+from qsim.block.errno import NBD_ERRNOS, number, strerror
 from qsim.block.events import Event
 from qsim.scenario.notation import parse_event, parse_extent, parse_fault, parse_round
 
@@ -102,6 +102,7 @@ def test_failure_names_the_node_and_the_sectors() -> None:
     [
         "QUORUM_REPORT_BAD",
         "QUORUM_REPORT_BAD read c0 0",
+        "QUORUM_REPORT_BAD c0 0",
         "QUORUM_REPORT_BAD read c0 0 1 EIO again",
         "QUORUM_FAILURE q 0",
         "QUORUM_FAILURE q 0 1 EIO",
@@ -113,9 +114,56 @@ def test_event_of_another_form_is_refused(text: str) -> None:
         parse_event(text)
 
 
-def test_event_with_an_errno_no_child_can_have_is_refused() -> None:
-    with pytest.raises(ValueError, match="^ENOENT would arrive as EINVAL"):
-        parse_event("QUORUM_REPORT_BAD read c0 0 1 ENOENT")
+@pytest.mark.parametrize("name", ["EIO", "EBADF", "EROFS"])
+def test_event_can_have_an_errno_no_child_reports(name: str) -> None:
+    for text in (f"QUORUM_REPORT_BAD read c0 0 1 {name}", f"QUORUM_REPORT_BAD c0 0 1 {name}"):
+        assert parse_event(text).get("error") == strerror(number(name))
+
+
+@pytest.mark.parametrize(
+    "text", ["QUORUM_REPORT_BAD read c0 0 1 EFOO", "QUORUM_REPORT_BAD c0 0 1 E"]
+)
+def test_event_with_what_is_no_errno_is_refused_with_those_there_are(text: str) -> None:
+    wrong = text.split()[-1]
+    with pytest.raises(ValueError, match=f"^'{wrong}' is no errno; there are: EPERM, ENOENT, EIO"):
+        parse_event(text)
+
+
+# Events of 2014.
+
+
+def test_report_bad_of_2014_does_not_say_what_failed() -> None:
+    assert parse_event("QUORUM_REPORT_BAD c1 8 2") == Event.of(
+        "QUORUM_REPORT_BAD", {"node-name": "c1", "sector-num": 8, "sectors-count": 2}
+    )
+    failed = parse_event("QUORUM_REPORT_BAD c1 8 2 ENOSPC")
+    assert failed.get("error") == "No space left on device"
+    assert failed.get("type") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "QUORUM_REPORT_BAD read c1 8 2",
+        "QUORUM_REPORT_BAD read c1 8 2 ENOSPC",
+        "QUORUM_REPORT_BAD c1 8 2",
+        "QUORUM_REPORT_BAD c1 8 2 EIO",
+        "QUORUM_FAILURE q 3 4",
+        'QUORUM_REPORT_BAD "" 8 2',
+        'QUORUM_REPORT_BAD write "" 8 2 EIO',
+        'QUORUM_FAILURE "" 3 4',
+    ],
+)
+def test_event_is_written_as_it_is_read(text: str) -> None:
+    assert str(parse_event(text)) == text
+
+
+def test_node_without_a_name_is_two_quotes() -> None:
+    assert parse_event('QUORUM_REPORT_BAD "" 8 2').get("node-name") == ""
+
+
+def test_reports_of_2014_and_of_today_differ() -> None:
+    assert parse_event("QUORUM_REPORT_BAD c1 8 2") != parse_event("QUORUM_REPORT_BAD read c1 8 2")
 
 
 @pytest.mark.parametrize("text", ["", "QUORUM_REPORT_BAD read c0 x 1", "QUORUM_FAILURE q 0 x"])

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from qsim.quorum.revisions import REVISIONS
 from qsim.target import process
 from qsim.target.background import BackgroundPool
 from qsim.target.error import NotUsable, TargetError
@@ -114,7 +115,10 @@ def test_the_same_as_a_process_of_its_own(suite: Path, tmpdir_here: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--revision=5.2"], "--revision: no revision '5.2'; there are: 7.2, 10.0"),
+        (
+            ["--revision=5.2"],
+            f"--revision: no revision '5.2'; there are: {', '.join(one.name for one in REVISIONS)}",
+        ),
         (["--scenarios=/no/such.yaml"], "/no/such.yaml: cannot be read: "),
     ],
 )

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What differs between the driver's revisions of 2014 and 2015, each with its source."""
+
+from __future__ import annotations
+
+from qsim.block.switches import Switch
+
+COVER = "cover letter of v4, change log"
+
+SCHEMA_READ_PATTERN = Switch(
+    "the QAPI schema has read-pattern, so blockdev-add lets it through to the driver",
+    "qapi/block-core.json, 62c6031f96",
+)
+SCHEMA_READ_PATTERN_ENUM = Switch(
+    "the schema says which read patterns there are, so blockdev-add refuses others by itself",
+    f"62c6031f96; {COVER}, v3",
+)
+READ_PATTERN = Switch(
+    "the driver knows read-pattern: one child is read, the next when that fails, and the threshold "
+    "is not checked then",
+    "block/quorum.c, a9db86b223",
+)
+NAMED_FIFO = Switch(
+    "the pattern is called fifo, not single",
+    f"{COVER}, v2",
+)
+FINALIZE_FIFO = Switch(
+    "quorum_aio_finalize() frees the buffers up to the child last read, not those of all children",
+    f"block/quorum.c quorum_aio_finalize(), a9db86b223; {COVER}, v2",
+)
+ERROR_WITHOUT_NEWLINE = Switch(
+    "the error text for an unknown pattern has no newline at its end",
+    "a9db86b223, note of the committer in its message",
+)
+OPTS_FREED = Switch(
+    "quorum_open() frees its option list",
+    "8df3abfcee",
+)
+CANCEL_SKIPS_NULL = Switch(
+    "quorum_aio_cancel() leaves out children whose AIOCB it does not know",
+    "997dd8df3e",
+)
+CANCEL_ASYNC = Switch(
+    "quorum_aio_cancel() asks the children to end early and leaves the request to its callbacks",
+    "7940e5056b",
+)
+OPEN_IMAGE = Switch(
+    "the children's options are read by the block layer's bdrv_open_image()",
+    "ea6828d81b",
+)
