@@ -16,9 +16,12 @@ from qsim.target.spawn import spawn
 #: Where the qcow2 header has the L1 table's size and offset (docs/interop/qcow2.txt, "Header").
 _L1 = struct.Struct(">IQ")
 _L1_AT = 36
-_L1_ENTRY = struct.Struct(">Q")
-#: An offset that is not on a cluster boundary: what reads through it fails with EIO.
-_UNALIGNED = 0x8000000000000200
+_ENTRY = struct.Struct(">Q")
+_L1_OFFSET = 0x00FFFFFFFFFFFE00
+#: A compressed cluster at a place of the header that holds zeroes, which are no deflate stream:
+#: what reads it fails with EIO, in every release ("Cluster mapping").
+_GARBAGE = 1 << 62 | 0x400
+CLUSTER = 65536
 
 
 def find_qemu_img(binary: str) -> str:
@@ -52,16 +55,18 @@ async def make(tool: str, folder: Path, name: str, spec: ChildSpec) -> None:
     )
     raw.unlink()
     if spec.faults:
-        _damage(folder / name)
+        _damage(folder / name, len(spec.content.data))
 
 
-def _damage(image: Path) -> None:
-    """Point the first L1 entry to an impossible place: every read then fails with EIO."""
+def _damage(image: Path, size: int) -> None:
+    """Make garbage of every cluster, of an image that needs one L2 table."""
     with image.open("r+b") as file:
         file.seek(_L1_AT)
         _, offset = _L1.unpack(file.read(_L1.size))
         file.seek(offset)
-        file.write(_L1_ENTRY.pack(_UNALIGNED))
+        (entry,) = _ENTRY.unpack(file.read(_ENTRY.size))
+        file.seek(entry & _L1_OFFSET)
+        file.write(_ENTRY.pack(_GARBAGE) * -(-size // CLUSTER))
 
 
 async def contents(tool: str, folder: Path, name: str) -> Sparse:

@@ -289,13 +289,17 @@ class GuestConnection(Wire):
         """The rest of a simple reply ("Simple reply message")."""
         error, cookie = _SIMPLE_REST.unpack((yield _SIMPLE_REST.size))
         request = self._find(cookie)
-        request.errno = nbd.from_wire(error)
+        request.errno = self.errno_of(error)
         if not error:
             if request.cmd == Cmd.BLOCK_STATUS or (request.cmd == Cmd.READ and self._structured):
                 raise nbd.NbdProtocolError(f"a simple reply to {Cmd(request.cmd).name}")
             if request.cmd == Cmd.READ:
                 request.data = yield request.length
         self._finish(cookie)
+
+    def errno_of(self, error: int) -> int:
+        """The errno for an error on the wire."""
+        return nbd.from_wire(error)
 
     def _chunk(self) -> Parser:
         """The rest of a structured reply chunk ("Structured reply chunk message")."""

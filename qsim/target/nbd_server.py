@@ -47,7 +47,7 @@ _OFFERS: dict[str, tuple[Transmission, Cmd | None]] = {
 
 
 @dataclass(eq=False)
-class _Export:
+class Export:
     """What is registered under one export name."""
 
     name: str
@@ -93,7 +93,7 @@ class ChildServer:
         self.path = path
         #: What clients did against the protocol, in order, each naming the export if known.
         self.errors: list[str] = []
-        self._exports: dict[str, _Export] = {}
+        self._exports: dict[str, Export] = {}
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
 
@@ -149,7 +149,7 @@ class ChildServer:
             )
         if child.size % block:
             raise ValueError(f"child {child.name}: size {child.size} is no multiple of {block}")
-        self._exports[export] = _Export(export, child, on_request, on_disconnect)
+        self._exports[export] = Export(export, child, on_request, on_disconnect)
 
     def remove(self, export: str) -> None:
         """Cut the connections to ``export`` and refuse further ones.
@@ -158,6 +158,17 @@ class ChildServer:
         """
         for connection in list(self._exports.pop(export).connections):
             connection.cut()
+
+    def entry(self, export: str) -> Export:
+        """What is served as ``export``.
+
+        :raise KeyError: if nothing is.
+        """
+        return self._exports[export]
+
+    def connected(self, connection: Connection) -> None:
+        """A client has connected."""
+        self._connections.add(connection)
 
     def connections(self, export: str) -> int:
         """How many connections ``export`` has; 0 if it is not served."""
@@ -180,7 +191,7 @@ class Connection(Wire):
     def __init__(self, server: ChildServer) -> None:
         super().__init__()
         self._server = server
-        self._export: _Export | None = None
+        self._export: Export | None = None
         self._structured = False
         self._zeroes = True
         # The export base:allocation was negotiated for.
@@ -195,7 +206,7 @@ class Connection(Wire):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet (asyncio)."""
-        self._server._connections.add(self)
+        self._server.connected(self)
         super().connection_made(transport)
         flags = Handshake.FIXED_NEWSTYLE | Handshake.NO_ZEROES
         self.transport.write(nbd.GREETING.pack(nbd.MAGIC, nbd.OPTION_MAGIC, flags))
@@ -283,12 +294,16 @@ class Connection(Wire):
         export = yield from self._haggle()
         if export is None:
             return
+        yield from self.serve(export)
+
+    def serve(self, export: Export) -> Parser:
+        """The transmission phase: requests of one export."""
         self._export = export
         export.connections.add(self)
         self._allowed = self._allow(export.child)
         yield from self._serve(export)
 
-    def _haggle(self) -> Generator[int, bytes, _Export | None]:
+    def _haggle(self) -> Generator[int, bytes, Export | None]:
         """The option phase ("Option haggling"); the export to serve, or None at its end."""
         while True:
             magic, opt, length = nbd.OPTION.unpack((yield nbd.OPTION.size))
@@ -312,7 +327,7 @@ class Connection(Wire):
             if export is not None:
                 return export
 
-    def _option(self, opt: int, data: bytes) -> _Export | None:
+    def _option(self, opt: int, data: bytes) -> Export | None:
         """Answer one option; the export if transmission begins ("Option types")."""
         match opt:
             case Opt.GO | Opt.INFO:
@@ -332,7 +347,7 @@ class Connection(Wire):
                 self._reply(opt, Rep.ERR_UNSUP)
         return None
 
-    def _go(self, opt: int, data: bytes) -> _Export | None:
+    def _go(self, opt: int, data: bytes) -> Export | None:
         name, _wanted = nbd.unpack_go(data)
         export = self._find(opt, name)
         if export is None:
@@ -345,7 +360,7 @@ class Connection(Wire):
         self._reply(opt, Rep.ACK)
         return export if opt == Opt.GO else None
 
-    def _old_go(self, data: bytes) -> _Export | None:
+    def _old_go(self, data: bytes) -> Export | None:
         """NBD_OPT_EXPORT_NAME, all that QEMU knew until 2.10; it has no way to refuse."""
         export = self._server._exports.get(data.decode(errors="replace"))
         if export is None or export.child.dead:
@@ -374,7 +389,7 @@ class Connection(Wire):
                 self._status_of = name
         self._reply(opt, Rep.ACK)
 
-    def _find(self, opt: int, name: str) -> _Export | None:
+    def _find(self, opt: int, name: str) -> Export | None:
         """The export called ``name``, or None after a refusal: it is unknown, or dead."""
         export = self._server._exports.get(name)
         if export is None:
@@ -415,7 +430,7 @@ class Connection(Wire):
             allowed[Cmd.BLOCK_STATUS] = fua | CmdFlag.REQ_ONE
         return allowed
 
-    def _serve(self, export: _Export) -> Parser:
+    def _serve(self, export: Export) -> Parser:
         """The transmission phase ("Transmission"); returns at NBD_CMD_DISC."""
         child, unpack, size = export.child, nbd.REQUEST.unpack, nbd.REQUEST.size
         while True:

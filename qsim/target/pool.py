@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from qsim.target.images import find_qemu_img
 from qsim.target.limiter import Windows
 from qsim.target.nbd_proto import NbdError
 from qsim.target.nbd_server import ChildServer
+from qsim.target.old import is_old, run_old, unsupported
 from qsim.target.process import QemuProcess, first_line
 from qsim.target.qemu import ClockJumped, Played, QemuRun, attribute, expected_keys
 from qsim.target.workdir import WorkDir
@@ -56,6 +58,8 @@ class Pool:
         self.binary = binary
         self.jobs = jobs
         self.version = ""
+        #: Whether it is of the series' time and speaks as QEMU did then.
+        self.old = False
         self._workdir: WorkDir | None = None
         self._server: ChildServer | None = None
         self._slots: list[_Slot] = []
@@ -76,35 +80,51 @@ class Pool:
         self._workdir = WorkDir()
         self._server = ChildServer(str(self._workdir.path / "children.sock"))
         await self._server.start()
-        slot = _Slot(await self._launch())
-        self._slots.append(slot)
-        self.version = slot.process.version
+        first = await self._started(QemuProcess.learn_version)
+        self._slots.append(_Slot(first))
+        self.version = first.version
+        self.old = is_old(self.version)
         try:
-            await _check_quorum(self.binary, slot.process)
+            if self.old:
+                await _check_quorum(self.binary, first, OLD_PROBE)
+            else:
+                await self._ready(first.prepare())
+                await _check_quorum(self.binary, first, PROBE)
         except (QemuDied, QemuHung, QMPError) as error:
             raise NotUsable(f"{self.binary}: {error}") from error
 
     async def _launch(self) -> QemuProcess:
+        """A process to play on."""
+        return await self._started(QemuProcess.prepare)
+
+    async def _started(self, prepare: Callable[[QemuProcess], Awaitable[None]]) -> QemuProcess:
         assert self._workdir is not None
         process = QemuProcess(self.binary, self._workdir, self._number)
         self._number += 1
         try:
             await process.start()
-            try:
-                await process.prepare()
-            except (QemuDied, QemuHung, QMPError, NbdError, OSError) as error:
-                raise NotUsable(
-                    f"{self.binary} cannot be prepared: {first_line(str(error))}"
-                ) from error
-            except (KeyError, TypeError) as error:
-                raise NotUsable(
-                    f"{self.binary} cannot be prepared: a reply lacks {error}; is it a "
-                    "qemu-system binary?"
-                ) from error
+            await self._ready(prepare(process))
         except BaseException:
             await process.stop()
             raise
         return process
+
+    async def _ready(self, preparing: Awaitable[None]) -> None:
+        """What is wrong with a binary that cannot be prepared, in one line.
+
+        :raise NotUsable: when it cannot.
+        """
+        try:
+            await preparing
+        except (QemuDied, QemuHung, QMPError, NbdError, OSError) as error:
+            raise NotUsable(
+                f"{self.binary} cannot be prepared: {first_line(str(error))}"
+            ) from error
+        except (KeyError, TypeError) as error:
+            raise NotUsable(
+                f"{self.binary} cannot be prepared: a reply lacks {error}; is it a "
+                "qemu-system binary?"
+            ) from error
 
     async def ask(self, command: str) -> Any:
         """The reply to a command that changes nothing, from a running process."""
@@ -115,6 +135,8 @@ class Pool:
 
         :raise NotUsable: when no process can be started any more.
         """
+        if self.old:
+            return await self._run_old(case)
         if case.drive is not None:
             return await self._run_drive(case)
         for _ in range(RETRIES):
@@ -137,10 +159,22 @@ class Pool:
             process = QemuProcess(
                 self.binary, self._dir, number, ["-drive", str(case.drive)], folder
             )
-            outcome, played = await run_drive(
-                case, process, self._server, find_qemu_img(self.binary), folder
-            )
+            outcome, played = await run_drive(case, process, self._server, self.tool, folder)
             shutil.rmtree(folder)
+        attribute(played, process.events)
+        return outcome
+
+    async def _run_old(self, case: Case) -> Outcome:
+        """A case on a binary of the series' time: always on a process of its own."""
+        assert self._server is not None
+        reason = unsupported(case)
+        if reason:
+            return Outcome(f"QEMU {self.version}", unsupported=reason)
+        async with self._starts:
+            self._number += 1
+            outcome, played, process = await run_old(
+                case, self.binary, self._dir, self._number, self._server, self.tool
+            )
         attribute(played, process.events)
         return outcome
 
@@ -216,6 +250,11 @@ class Pool:
             return slot
 
     @property
+    def tool(self) -> str:
+        """The qemu-img that makes and reads image files."""
+        return find_qemu_img(self.binary)
+
+    @property
     def _dir(self) -> WorkDir:
         assert self._workdir is not None
         return self._workdir
@@ -285,16 +324,30 @@ def check_executable(binary: str) -> str:
     return str(path)
 
 
-async def _check_quorum(binary: str, process: QemuProcess) -> None:
+@dataclass(frozen=True)
+class Probe:
+    """A quorum node that cannot be opened, and what its driver says to it."""
+
+    arguments: dict[str, Any]
+    answer: str
+
+
+_OPTIONS = {"driver": "quorum", "children": [], "vote-threshold": 1}
+PROBE = Probe({**_OPTIONS, "node-name": "probe"}, "Number of provided children must be 1 or more")
+OLD_PROBE = Probe(
+    {"options": {**_OPTIONS, "id": "probe"}}, "Number of provided children must be greater than 1"
+)
+
+
+async def _check_quorum(binary: str, process: QemuProcess, probe: Probe) -> None:
     """The driver is there when it answers for itself; the schema has it in any case.
 
     A binary without SHA-256 does not register it (bdrv_quorum_init()).
     """
-    options = {"driver": "quorum", "node-name": "probe", "children": [], "vote-threshold": 1}
     try:
-        await process.execute("blockdev-add", options)
+        await process.execute("blockdev-add", probe.arguments)
     except ExecuteError as error:
-        if error.error.error.desc == "Number of provided children must be 1 or more":
+        if error.error.error.desc.endswith(probe.answer):
             return
         raise NotUsable(
             f"{binary} is QEMU {process.version} without the quorum driver "

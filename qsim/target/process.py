@@ -144,11 +144,15 @@ class QemuProcess:
         self._collector = asyncio.create_task(self._collect())
         qmp_path.unlink(missing_ok=True)
 
-    async def prepare(self) -> None:
-        """Learn the version, start the export server, and connect to ping by."""
+    async def learn_version(self) -> None:
+        """Ask for the version, as major.minor.micro."""
         version = await self.execute("query-version", {})
         qemu = version["qemu"]
         self.version = f"{qemu['major']}.{qemu['minor']}.{qemu['micro']}"
+
+    async def prepare(self) -> None:
+        """Learn the version, start the export server, and connect to ping by."""
+        await self.learn_version()
         await self.execute(
             "nbd-server-start",
             {"addr": {"type": "unix", "data": {"path": self.nbd_path}}, "max-connections": 0},
