@@ -5,6 +5,7 @@ There is no reader of its own: of the requests that wait, one holds ``receive_mu
 for itself or for others.  With several in flight this shows: a request that has read its own
 reply needs the mutex once more to end, and waits while the next reader, who was handed it, waits
 for a reply to come (block/nbd.c nbd_receive_replies(), nbd_recv_coroutines_wake(); 7.2 and 10.0).
+In 11.1 it does not show any more.
 """
 
 from __future__ import annotations
@@ -108,3 +109,22 @@ class NbdConnection:
         request.receiving = False
         aio_co_wake(request.coroutine)
         return True
+
+
+class DirectConnection(NbdConnection):
+    """The same since some release after 10.0: whoever reads a reply passes it on at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._replies: dict[int, Reply] = {}
+
+    def arrived(self, pending: Pending, reply: Reply) -> None:
+        """A reply, or the end of the connection, can be read."""
+        self._replies[id(pending)] = reply
+        pending.coroutine.enter()
+
+    async def receive(self, pending: Pending) -> Reply:
+        """The reply to ``pending``, dead at the connection's end."""
+        await qemu_coroutine_yield()
+        self._requests[self._requests.index(pending)] = None
+        return self._replies.pop(id(pending))

@@ -8,9 +8,10 @@ from qsim.block.errno import number
 from qsim.block.flags import Perm, Req, Status
 from qsim.block.io import align_down
 from qsim.block.iovec import QEMUIOVector
-from qsim.block.nbd_connection import NbdConnection, Pending
+from qsim.block.nbd_connection import DirectConnection, NbdConnection, Pending
 from qsim.block.node import BlockDriverState, Limits, World
 from qsim.block.stage import Stage
+from qsim.block.switches import NBD_REPLY_AT_ONCE
 
 #: The largest request NBD carries (include/block/nbd.h NBD_MAX_BUFFER_SIZE), in bytes.
 NBD_MAX_BUFFER_SIZE = 32 * 1024 * 1024
@@ -31,7 +32,8 @@ class NbdNode(BlockDriverState):
         self.child = child
         self.stage = stage
         self.read_only = child.read_only
-        self.connection = NbdConnection()
+        at_once = NBD_REPLY_AT_ONCE in world.switches
+        self.connection = DirectConnection() if at_once else NbdConnection()
         self._data_cache: tuple[int, int] | None = None
         features = child.features
         if "fua" in features:

@@ -30,6 +30,12 @@ CHILDREN_CLOSE_TOGETHER = Switch(
     "block.c bdrv_unref_child() and bdrv_schedule_unref(), seen on 10.0",
 )
 
+NBD_REPLY_AT_ONCE = Switch(
+    "a request to an NBD child ends as soon as its own reply is there, whoever else waits on the "
+    "connection",
+    "block/nbd.c, between 10.0 and 11.1, seen on 11.1.3",
+)
+
 AIOCB_REFCOUNT = Switch(
     "a request in flight is counted: cancelling one holds it, asks for its end and waits until "
     "nobody else holds it, instead of each kind of request waiting in its own way",

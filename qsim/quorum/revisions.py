@@ -19,6 +19,7 @@ from qsim.block.switches import (
     CHILDREN_CLOSE_TOGETHER,
     NBD_FEW_ERRNOS,
     NBD_GONE_IS_EBADF,
+    NBD_REPLY_AT_ONCE,
     NO_PERMISSIONS,
     NODE_IMAGE_INFO,
     OPEN_ERROR_PLAIN,
@@ -84,6 +85,8 @@ _IMAGE = _ASYNC | {
     OPEN_IMAGE, OPEN_ERROR_PLAIN, NBD_GONE_IS_EBADF, NBD_FEW_ERRNOS,
     READ_ONLY_IS_EPERM, NODE_IMAGE_INFO,
 }  # fmt: skip
+
+_TEN = frozenset({UNMAP_AT_EVERY_NODE, CHILDREN_CLOSE_TOGETHER})
 
 _NO_ENUM = (
     "whether the schema named the option before v3 added its enumeration, and as what: "
@@ -169,8 +172,14 @@ REVISIONS: tuple[Revision, ...] = (
     Revision(
         "10.0",
         "QEMU 10.0 block/quorum.c",
-        switches=frozenset({UNMAP_AT_EVERY_NODE, CHILDREN_CLOSE_TOGETHER}),
+        switches=_TEN,
         releases=("10.0",),
+    ),
+    Revision(
+        "11.1",
+        "QEMU 11.1 by what its binary does; its source was not at hand",
+        switches=_TEN | {NBD_REPLY_AT_ONCE},
+        releases=("11.1",),
     ),
 )
 
