@@ -374,6 +374,8 @@ def test_series_diff_names_each_reason_its_source_and_its_scenarios() -> None:
     assert reason == ERROR_WITHOUT_NEWLINE.name
     assert source == f"  ({ERROR_WITHOUT_NEWLINE.source})"
     assert shown[0].startswith("    2014-drive/pattern-there-is-not")
+    named = re.findall(r"2014-[a-z0-9-]+/\S+?(?=,|$)", "\n".join(shown), re.MULTILINE)
+    assert len(named) == len(set(named)) == int(first.split()[3])
     assert "no reason is known for" not in result.output
 
 
@@ -509,6 +511,9 @@ def test_run_and_compare_tell_undefined_behaviour_and_leaks(fixtures: Path, tmp_
     result = qsim("compare", "found.yaml", "--revision", "v4")
     assert result.exit_code == 1
     assert f"model v4: {text}\n" in result.output
+    # Side by side: what it says first is the same.
+    (row,) = re.findall(r"^> *undefined behaviour.*", result.output, re.MULTILINE)
+    assert re.fullmatch(r"> undefined behaviour null .*\| undefined behaviour null .*", row)
     # The command that shows it again says which revision it is about.
     (again,) = re.findall(r"^again: qsim (.*)$", result.output, re.MULTILINE)
     assert shlex.split(again)[-2:] == ["--revision", "v4"]

@@ -186,3 +186,17 @@ def test_example_of_a_family_in_the_docs_has_the_keys_there_are() -> None:
     for block in blocks:
         text = "\n".join(block).replace("{...}", "{}")
         load_text("docs.yaml", text, [one.name for one in REVISIONS])
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for _, block in code(ROOT / "docs" / "series.md") if block[0].startswith("$ qsim ")],
+    ids=lambda block: block[0],
+)
+def test_what_series_md_shows_is_what_is_printed(
+    block: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    result = CliRunner().invoke(cli.main, shlex.split(block[0])[2:])
+    assert result.exit_code == 0
+    assert result.output.rstrip().splitlines() == [line.rstrip() for line in block[1:]]
