@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from qsim.data import fixtures_path
 from qsim.outcome import Outcome
-from qsim.quorum.revisions import REVISIONS, revision
+from qsim.quorum.revisions import REVISIONS, Revision, revision
 from qsim.scenario import Case, load_paths
 from qsim.scenario.load import load_text
 from qsim.target.model import run_model
@@ -69,6 +69,20 @@ def play() -> Callable[[Case], Outcome]:
 def shipped_cases() -> list[Case]:
     """Every case that ships with qsim."""
     return load_paths([fixtures_path()], REVISION_NAMES)
+
+
+@pytest.fixture(scope="session")
+def played() -> Callable[[Case, Revision], Outcome]:
+    """A shipped case on the model of a revision, played once for all who look at it."""
+    outcomes: dict[tuple[str, Revision], Outcome] = {}
+
+    def play_once(case: Case, on: Revision) -> Outcome:
+        key = case.id, on
+        if key not in outcomes:
+            outcomes[key] = run_model(case, on)
+        return outcomes[key]
+
+    return play_once
 
 
 @pytest.fixture(scope="session")
