@@ -33,8 +33,8 @@ from qsim.qapi import (
     render_differences,
     split,
 )
-from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, revision
-from qsim.report.scenario import scenario_text
+from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, rank, revision
+from qsim.report.scenario import is_plain, scenario_text
 from qsim.report.series import differing_steps, render_diff, render_series
 from qsim.report.terminal import render, render_outcome, rerun_command, short_path
 from qsim.scenario import Case, ScenarioError, load_paths
@@ -44,6 +44,21 @@ from qsim.target.background import BackgroundPool
 from qsim.target.error import TargetError
 from qsim.target.model import run_model
 from qsim.target.pool import Pool
+
+
+class RevisionName(click.ParamType[str]):
+    """A revision, by its name or by its upstream commit."""
+
+    name = "revision"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return revision(value).name
+        except KeyError as error:
+            self.fail(str(error.args[0]), param, ctx)
+
+
+REVISION = RevisionName()
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,7 +113,7 @@ def _cases(selectors: Sequence[str]) -> list[Case]:
 _revision_option = click.option(
     "--revision",
     "revision_name",
-    type=click.Choice(REVISION_NAMES),
+    type=REVISION,
     help=f"The driver's revision. Default: by the binary's version, else {DEFAULT}.",
 )
 _qemu_option = click.option("--qemu", metavar="PATH", help="The qemu-system binary.")
@@ -212,21 +227,21 @@ def series(context: click.Context) -> None:
 
 
 @series.command("diff")
-@click.argument("left", type=click.Choice(REVISION_NAMES), metavar="FROM")
-@click.argument("right", type=click.Choice(REVISION_NAMES), metavar="TO")
+@click.argument("left", type=REVISION, metavar="FROM")
+@click.argument("right", type=REVISION, metavar="TO")
 @click.argument("selectors", nargs=-1, metavar="[CASE|FILE]...")
 @_reports
 def series_diff(left: str, right: str, selectors: tuple[str, ...]) -> None:
-    """Which scenarios come out differently from one revision to another, how, and why.
+    """Which scenarios come out differently from one revision to a later one, how, and why.
 
     Without CASE or FILE: the scenarios of 2014, or between two releases all others.
     """
-    a, b = revision(left), revision(right)
+    a, b = sorted((revision(left), revision(right)), key=lambda one: rank(one.name))
     cases = _cases(selectors)
     if not selectors:
         of_2014 = "callback" in (a.engine, b.engine)
         cases = [case for case in cases if _is_of_2014(case) == of_2014]
-    steps = differing_steps(left, right)
+    steps = differing_steps(a.name, b.name)
     if steps:
         click.echo(f"{steps}\n")
     found = list(changes(cases, a, b))
@@ -240,7 +255,7 @@ def _is_of_2014(case: Case) -> bool:
 
 @main.command("explore")
 @click.argument("selectors", nargs=-1, metavar="[CASE|FILE]...")
-@click.option("--revision", "revision_name", type=click.Choice(REVISION_NAMES), default=DEFAULT)
+@click.option("--revision", "revision_name", type=REVISION, default=DEFAULT)
 @click.option("--children", type=click.Choice(["2", "3"]), help="Only so many. Default: both.")
 @click.option("--cancel/--no-cancel", default=True, help="Also cancel requests, at every point.")
 @_reports
@@ -255,7 +270,8 @@ def explore_cases(
     """
     wanted = revision(revision_name)
     if selectors:
-        cases = [case for case in _cases(selectors) if len(case.steps) == 1]
+        # Image files are not ours to answer for, so there is no order to choose.
+        cases = [case for case in _cases(selectors) if len(case.steps) == 1 and not case.images]
     else:
         counts = (int(children),) if children else (2, 3)
         cases = grid(counts, patterns_of(wanted))
@@ -269,6 +285,11 @@ def explore_cases(
     found = shortest(found)
     for number, defect in enumerate(found, 1):
         click.echo(f"# {number}. {defect.what}")
+        if not is_plain(defect.case):
+            words = ", ".join(defect.case.steps[0].complete)
+            click.echo(f"{defect.case.id} with complete: [{words}]")
+            click.echo(render_outcome(defect.outcome) + "\n")
+            continue
         named = replace(defect.case, name=f"way {number}", source="an exploration")
         text = scenario_text(named, defect.outcome, f"explored {number}", defect.what, wanted.name)
         click.echo(f"{text}")

@@ -184,8 +184,17 @@ def test_run_needs_a_selector(fixtures: Path) -> None:
 def test_unknown_revision_is_a_usage_error(fixtures: Path, command: str) -> None:
     result = qsim(command, "fifo", "--revision", "5.2")
     assert result.exit_code == 2
-    names = ", ".join(repr(one.name) for one in REVISIONS)
-    assert f"'5.2' is not one of {names}" in result.output
+    names = ", ".join(one.name for one in REVISIONS)
+    assert f"no revision '5.2'; there are: {names}" in result.output
+
+
+def test_revision_can_be_named_by_its_commit(fixtures: Path) -> None:
+    told = [
+        qsim("run", "fifo", "--revision", name).output
+        for name in ("v4-merged", "a9db86b223", "a9db86b")
+    ]
+    assert told[0] == told[1] == told[2]
+    assert "model v4-merged" in told[0]
 
 
 # compare

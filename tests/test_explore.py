@@ -18,9 +18,10 @@ from qsim.outcome import Outcome, StepOutcome, against_fixture
 from qsim.quorum import aio
 from qsim.quorum.aio import QuorumAIOCB, quorum_aio_finalize, quorum_rewrite_bad_versions
 from qsim.quorum.revisions import REVISIONS, revision
-from qsim.report.scenario import scenario_text
+from qsim.report.scenario import is_plain, scenario_text
 from qsim.scenario import Case
 from qsim.scenario.load import load_text
+from qsim.select import cases_of
 from qsim.target.model import run_model
 
 Load = Callable[[str], list[Case]]
@@ -413,3 +414,31 @@ def test_world_votes_on_children_that_agree_and_that_do_not_with_and_without_rew
         for case in votes
     }
     assert seen == set(product(map(tuple, CONTENTS[children]), (False, True)))
+
+
+def test_exploring_does_not_go_by_the_schedule_of_the_case(load: Load) -> None:
+    (case,) = load("""
+- name: a
+  children: 2
+  quorum: {vote-threshold: 1}
+  steps:
+  - read: [0, 512]
+    complete: [c1, c0]
+    expect: {ret: 0, data: A, requests: all}
+""")
+    assert [defect.what for defect in explore([case], revision("7.2"))] == []
+
+
+def test_every_plain_case_with_a_defect_is_told_as_a_scenario_that_shows_it(
+    shipped_cases: list[Case],
+) -> None:
+    wanted = revision("v4")
+    single = [case for case in cases_of(shipped_cases, wanted) if len(case.steps) == 1]
+    plain = [case for case in single if is_plain(case)]
+    assert 20 < len(plain) < len(single)
+    for case in plain:
+        for defect in shortest(explore([case], wanted)):
+            named = replace(defect.case, name="way")
+            text = scenario_text(named, defect.outcome, "e", "x", "v4")
+            (again,) = load_text("e.yaml", text, [one.name for one in REVISIONS])
+            assert against_fixture(again, run_model(again, wanted)) == [], text

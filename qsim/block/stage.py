@@ -135,7 +135,7 @@ class Stage(Generic[Cookie]):
     def _choose(self) -> Held[Cookie]:
         while self.order:
             wanted = self.order.pop(0)
-            child, _, place = wanted.partition(".")
+            child, _, place = (wanted, "", "") if wanted in self.children else wanted.partition(".")
             its = [held for held in self.held if held.request.child == child]
             if int(place or 0) < len(its):
                 return its[int(place or 0)]

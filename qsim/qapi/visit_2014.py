@@ -32,6 +32,9 @@ def visit_arguments_2014(schema: Schema, command: str, arguments: Mapping[str, A
     definition = schema.definitions.get(command)
     if not isinstance(definition, Command):
         raise VisitError(f"The command {command} has not been found")
+    if not definition.data:
+        for key in arguments:
+            raise VisitError(f"Invalid parameter '{key}'")
     if isinstance(definition.data, str):
         _visit(schema, TypeRef(definition.data), arguments, "options")
 

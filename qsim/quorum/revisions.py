@@ -185,6 +185,10 @@ REVISIONS: tuple[Revision, ...] = (
 
 DEFAULT = "7.2"
 
+#: Since when the driver has coroutines, and the first release known that has.
+FIRST_WITH_COROUTINES = (2, 9)
+FIRST_RELEASE = "7.2"
+
 
 def revision(name: str) -> Revision:
     """The revision of that name, or of that upstream commit.
@@ -222,13 +226,18 @@ def covers(
 
 
 def nearest(release: str) -> Revision:
-    """The revision for a version as ``query-version`` gives it: the newest not after it."""
+    """The revision for a version as ``query-version`` gives it: the newest not after it.
+
+    Of the releases that have coroutines and are older than all known here, the first known.
+    """
     wanted = _number(release)
     known = [(_number(number), one) for one in REVISIONS for number in one.releases]
     best = REVISIONS[0]
     for number, candidate in known:
         if number <= wanted:
             best = candidate
+    if best.engine == "callback" and wanted >= FIRST_WITH_COROUTINES:
+        return revision(FIRST_RELEASE)
     return best
 
 

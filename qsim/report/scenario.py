@@ -7,10 +7,37 @@ from typing import Any
 
 import yaml
 
+from qsim.block.child import FEATURES
 from qsim.block.errno import name as errno_name
 from qsim.outcome import Outcome, StepOutcome
 from qsim.scenario import Case, Step
 from qsim.scenario.content import describe
+from qsim.scenario.load import DEFAULT_SIZE
+
+
+def is_plain(case: Case) -> bool:
+    """Whether :func:`scenario_text` can tell a case: one request, nothing unusual about it."""
+    (step, *more) = case.steps
+    usual = all(
+        len(spec.content.data) == DEFAULT_SIZE
+        and spec.block_size == 1
+        and spec.features == frozenset(FEATURES)
+        and not (spec.node or spec.faults or spec.content.holes)
+        for spec in case.children.values()
+    )
+    simple = all(
+        fault.count is None and fault.end is None and not (fault.start or fault.skip or fault.dead)
+        for faults in step.faults.values()
+        for fault in faults
+    )
+    return (
+        usual
+        and simple
+        and not (more or case.images or step.flags or case.above)
+        and step.verb in ("read", "write", "flush")
+        and case.guest == "writable"
+        and len(set(step.data or b"A")) == 1
+    )
 
 
 def scenario_text(case: Case, outcome: Outcome, family: str, about: str, revision: str) -> str:

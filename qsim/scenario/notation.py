@@ -56,7 +56,8 @@ def parse_event(text: str) -> Event:
     """
     name, *words = (word.replace('""', "") for word in text.split() or [""])
     numbers = [int(word) for word in words if word.isdigit()]
-    if name == "QUORUM_REPORT_BAD" and len(words) in (3, 4) and words[1].isdigit():
+    old_form = len(words) in (3, 4) and len(numbers) == 2 and words[1].isdigit()
+    if name == "QUORUM_REPORT_BAD" and old_form:
         old: dict[str, object] = {
             "node-name": words[0],
             "sector-num": numbers[0],

@@ -118,7 +118,11 @@ class _Run:
         for child in self.stage.children.values():
             child.faults = []
         self.decide = None
-        self.process.close()
+        try:
+            self.process.close()
+        except (Undefined, Hang) as end:
+            self.outcome.trouble.append(f"at the end of the process: {end}")
+            return
         self.outcome.leaks = self.world.ledger.leaks()
 
     def _step(self, step: Step, shown: StepOutcome) -> bool:

@@ -269,8 +269,9 @@ class QemuProcess:
         if self._collector is not None:
             self._collector.cancel()
             await asyncio.gather(self._collector, return_exceptions=True)
-        # A dead peer is what is wanted here.
-        with suppress(QMPError, OSError, EOFError):
+        # A dead peer is what is wanted here; and a session whose set-up was cut short makes the
+        # library assert that it had begun.
+        with suppress(QMPError, OSError, EOFError, AssertionError):
             await self._qmp.disconnect()
         for path in (self.nbd_path, str(self.workdir.path / f"qmp-{self.number}.sock")):
             Path(path).unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -258,7 +259,7 @@ def test_cancelling_a_child_s_request_that_is_over_is_undefined(refcount: bool) 
     child.answer()
     child.world.aio.bh_poll()
     for run in (bdrv_aio_cancel, bdrv_aio_cancel_async):
-        assert undefined(lambda run=run: run(acb)) == "use after free: acb->aiocb_info"
+        assert undefined(partial(run, acb)) == "use after free: acb->aiocb_info"
 
 
 def test_asking_a_child_s_request_to_end_early_changes_nothing() -> None:

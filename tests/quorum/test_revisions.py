@@ -160,3 +160,8 @@ def test_what_a_commit_brought_is_there_from_it_on() -> None:
 def test_what_nothing_determines_ends_with_v4() -> None:
     unsure = [one.name for one in REVISIONS if one.unknown]
     assert unsure == ["v1", "v2", "v3-1", "v3"]
+
+
+@pytest.mark.parametrize("release", ["2.9.0", "5.2.0", "7.1.0"])
+def test_release_with_coroutines_is_not_taken_for_one_with_callbacks(release: str) -> None:
+    assert nearest(release).engine == "coroutine"

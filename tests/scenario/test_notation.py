@@ -242,3 +242,9 @@ def test_extent(text: str, extent: tuple[str, int]) -> None:
 def test_extent_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=starts(f"'{text}' is no extent; write e.g. data 4096")):
         parse_extent(text)
+
+
+@pytest.mark.parametrize("text", ["QUORUM_REPORT_BAD c0 0 x", "QUORUM_REPORT_BAD c0 0 x EIO"])
+def test_event_of_2014_with_words_that_are_no_numbers_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no event"):
+        parse_event(text)
