@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,7 @@ class QemuRun:
         self.export = ""
         self.over = False
         self.commanding = False
+        self.asked = asyncio.Event()
         self.played = Played(Outcome(f"QEMU {process.version}"), self.names)
 
     async def play(self) -> Played:
@@ -164,6 +165,7 @@ class QemuRun:
             arrival.answer(child.complete(arrival.request))
         else:
             self.stage.arrive(arrival.request, arrival)
+            self.asked.set()
 
     async def _step(self, step: Step, shown: StepOutcome) -> bool:
         """Play one step; False when the run cannot go on."""
@@ -248,9 +250,12 @@ class QemuRun:
     async def _qmp(self, command: str, arguments: dict[str, Any], shown: StepOutcome) -> None:
         """Execute a command while children are answered."""
         arguments = with_servers(arguments, self.server.path)
-        task = asyncio.ensure_future(self.process.execute(command, arguments))
+        task = _looked_at(self.process.execute(command, arguments))
         self.commanding = True
         try:
+            # When QEMU begins with a command is its own affair.  Only what follows from its first
+            # request, or from its end, can be waited for by a ping.
+            await self._anything(task, command)
             await self._until(task, command, shown)
         finally:
             self.commanding = False
@@ -279,7 +284,7 @@ class QemuRun:
             task.add_done_callback(lambda _, i=i: finish.append(i))  # type: ignore[misc]
         # QEMU starts on a request in the turn of its loop that reads it, and reads one a turn.
         await _read_by_qemu(guest)
-        await self._until(asyncio.gather(*tasks), str(step), shown)
+        await self._until(_looked_at(asyncio.gather(*tasks)), str(step), shown)
         try:
             replies: list[GuestReply] = [task.result() for task in tasks]
         except NbdConnectionLost:
@@ -304,8 +309,6 @@ class QemuRun:
 
         :raise QemuHung: when it waits for nothing that is ours.
         """
-        # When QEMU dies the death is what counts; nobody looks at this task then.
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
         while True:
             await self._settle()
             if task.done() and not shown.early:
@@ -356,15 +359,12 @@ class QemuRun:
         await _read_by_qemu(arrival.connection)
 
     async def _anything(self, task: asyncio.Future[Any], name: str) -> None:
-        """Nothing is held and ``task`` is not done: wait for a request or the end of it."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not task.done() and not self.stage.waiting:
-            if time.monotonic() > deadline:
-                task.cancel()
-                raise QemuHung(f"waited {PATIENCE_S:.0f} s for the end of {name}")
-            if not self.process.alive:
-                await self.process.ping()
-            await asyncio.sleep(0.001)
+        """Wait for a request or the end of ``task``, whichever is first."""
+        if task.done() or self.stage.waiting:
+            return
+        self.asked.clear()
+        task.add_done_callback(lambda _: self.asked.set())
+        await self.process.bounded(self.asked.wait(), PATIENCE_S, f"the end of {name}")
 
     async def _take_down(self) -> None:
         """Remove the export and the nodes; children answer whatever they are asked now."""
@@ -411,6 +411,13 @@ class QemuRun:
             if event.name in SCENARIO_EVENTS:
                 seen = _event(event, self.names, translate=False)
                 self.windows.opened(self.key(seen), event.received_s)
+
+
+def _looked_at(what: Awaitable[Any]) -> asyncio.Future[Any]:
+    """A task whose failure needs nobody: when QEMU dies, the death is what counts."""
+    task = asyncio.ensure_future(what)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
 
 
 async def _read_by_qemu(connection: Wire) -> None:
