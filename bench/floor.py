@@ -77,11 +77,12 @@ async def _once(process: QemuProcess, server: ChildServer, serial: str) -> None:
     guest = await GuestConnection.connect(process.nbd_path, top, 10)
     await guest.submit("read", 0, 512)
     guest.close()
+    mark = process.events.mark()
     await process.execute("block-export-del", {"id": top, "mode": "hard"})
-    while not any(event.data.get("id") == top for event in process.events):
+    while not any(event.data.get("id") == top for event in process.events.since(mark)):
         process.changed.clear()
         await process.changed.wait()
-    process.events.clear()
+    process.events.forget(process.events.mark())
     for name in [top, *names]:
         await process.execute("blockdev-del", {"node-name": name})
     for name in names:

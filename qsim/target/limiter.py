@@ -16,6 +16,8 @@ from collections.abc import Iterable
 #: Length of a window, in seconds, and what is added for the timer to be noticed.
 WINDOW_S = 1.0
 MARGIN_S = 0.02
+#: When so many keys are known, those whose windows are closed are forgotten.
+MANY_KEYS = 512
 
 
 class Windows:
@@ -29,6 +31,9 @@ class Windows:
         if key:
             closed = received_s + WINDOW_S + MARGIN_S
             self._closed_at[key] = max(closed, self._closed_at.get(key, 0.0))
+            if len(self._closed_at) > MANY_KEYS:
+                now = time.monotonic()
+                self._closed_at = {k: at for k, at in self._closed_at.items() if at > now}
 
     def wait_s(self, keys: Iterable[str]) -> float:
         """Seconds until the windows of all ``keys`` are closed; 0 when they are."""

@@ -2,7 +2,8 @@
 """Fresh node names for every scenario, and the way back.
 
 A scenario says ``c0``; on QEMU the node is ``c0__17``, so that no two scenarios share a window of
-the event rate limiter, and a late event says whose it is.
+the event rate limiter, and a late event says whose it is.  A kept node has a name already, which
+belongs to the scenario while it is lent to it.
 """
 
 from __future__ import annotations
@@ -18,15 +19,36 @@ class Names:
     def __init__(self, names: Iterable[str], serial: int) -> None:
         self._names = set(names)
         self._suffix = f"__{serial}"
-        self._back = re.compile(rf"\b([A-Za-z][A-Za-z0-9]*){re.escape(self._suffix)}\b")
+        self._lent: dict[str, str] = {}
+        self._back: re.Pattern[str] | None = None
+
+    def lend(self, name: str, real: str) -> None:
+        """The scenario's ``name`` is the node ``real``."""
+        self._lent[name] = real
+        self._back = None
 
     def real(self, name: str) -> str:
         """The name on QEMU."""
-        return name + self._suffix
+        return self._lent.get(name) or name + self._suffix
 
     def mine(self, name: object) -> bool:
         """Whether a name on QEMU belongs to this scenario."""
-        return isinstance(name, str) and name.endswith(self._suffix)
+        return isinstance(name, str) and (
+            name.endswith(self._suffix) or name in self._lent.values()
+        )
+
+    def _scenario_name(self, match: re.Match[str]) -> str:
+        real = match[0]
+        for name, lent in self._lent.items():
+            if lent == real:
+                return name
+        return real.removesuffix(self._suffix)
+
+    def _translated(self, text: str) -> str:
+        if self._back is None:
+            ours = [rf"[A-Za-z][A-Za-z0-9]*{re.escape(self._suffix)}", *self._lent.values()]
+            self._back = re.compile(rf"\b(?:{'|'.join(ours)})\b")
+        return self._back.sub(self._scenario_name, text)
 
     def out(self, value: Any) -> Any:
         """Arguments for QEMU: every string that is a node's name becomes the real one."""
@@ -41,9 +63,9 @@ class Names:
     def back(self, value: Any) -> Any:
         """What QEMU said, in the scenario's names."""
         if isinstance(value, dict):
-            return {self._back.sub(r"\1", key): self.back(item) for key, item in value.items()}
+            return {self._translated(key): self.back(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.back(item) for item in value]
         if isinstance(value, str):
-            return self._back.sub(r"\1", value)
+            return self._translated(value)
         return value

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,6 +151,19 @@ class ChildServer:
             raise ValueError(f"child {child.name}: size {child.size} is no multiple of {block}")
         self._exports[export] = Export(export, child, on_request, on_disconnect)
 
+    def lend(
+        self, export: str, child: ScriptedChild, on_request: Callable[[Arrival], None]
+    ) -> None:
+        """From now on ``child`` stands behind a connected export; what it offers is the same.
+
+        :raise KeyError: if it is not served.
+        """
+        entry = self._exports[export]
+        assert (child.size, child.block_size, child.features, child.read_only) == (
+            entry.child.size, entry.child.block_size, entry.child.features, entry.child.read_only
+        ), f"{export}: {child.name} offers something else than {entry.child.name}"  # fmt: skip
+        entry.child, entry.on_request = child, on_request
+
     def remove(self, export: str) -> None:
         """Cut the connections to ``export`` and refuse further ones.
 
@@ -175,9 +188,14 @@ class ChildServer:
         entry = self._exports.get(export)
         return len(entry.connections) if entry else 0
 
-    def partial(self) -> bool:
-        """Whether a request has arrived in part, so that more of it must be on its way."""
-        return any(connection.partial for connection in self._connections)
+    def partial(self, exports: Iterable[str]) -> bool:
+        """Whether a request to one of ``exports`` has arrived in part, so more is on its way."""
+        return any(
+            connection.partial
+            for export in exports
+            if export in self._exports
+            for connection in self._exports[export].connections
+        )
 
     def record(self, text: str) -> None:
         """Note a protocol error of a client."""
@@ -432,9 +450,10 @@ class Connection(Wire):
 
     def _serve(self, export: Export) -> Parser:
         """The transmission phase ("Transmission"); returns at NBD_CMD_DISC."""
-        child, unpack, size = export.child, nbd.REQUEST.unpack, nbd.REQUEST.size
+        unpack, size = nbd.REQUEST.unpack, nbd.REQUEST.size
         while True:
             magic, flags, cmd, cookie, offset, length = unpack((yield size))
+            child = export.child
             if magic != nbd.REQUEST_MAGIC:
                 raise nbd.NbdProtocolError(f"bad request magic {magic:#010x}")
             if cmd == Cmd.DISC:

@@ -2,8 +2,7 @@
 """The pool: a few QEMU processes that share the cases of a session.
 
 One process plays one case at a time; several play side by side, so that waiting for QEMU's event
-rate limiter costs no time.  QUORUM_FAILURE is limited for a whole process, so a case that means
-to see one gets a process whose window is closed.
+rate limiter costs no time (see :mod:`qsim.target.slots` for who plays where).
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +28,13 @@ from qsim.target.nbd_server import ChildServer
 from qsim.target.old import is_old, run_old, unsupported
 from qsim.target.process import QemuProcess, first_line
 from qsim.target.qemu import ClockJumped, Played, QemuRun, attribute, expected_keys
+from qsim.target.slots import FAILURE_KEY, Need, Slot, Slots
 from qsim.target.workdir import WorkDir
 
-FAILURE_KEY = "QUORUM_FAILURE"
-DEFAULT_JOBS = 8
+#: QUORUM_FAILURE comes once a second and process, so it takes many to see many of them.
+DEFAULT_JOBS = 20
 #: How often a run that says nothing about the binary is done again.
 RETRIES = 3
-
-
-@dataclass(eq=False)
-class _Slot:
-    """A place for a process; the process is replaced when it has died."""
-
-    process: QemuProcess
-    windows: Windows = field(default_factory=Windows)
-    unsettled: int = 0
-    busy: bool = False
 
 
 class Pool:
@@ -62,12 +52,8 @@ class Pool:
         self.old = False
         self._workdir: WorkDir | None = None
         self._server: ChildServer | None = None
-        self._slots: list[_Slot] = []
-        self._freed = asyncio.Condition()
+        self._slots = Slots(jobs)
         self._starts = asyncio.Semaphore(2)
-        # All who compete for a process are woken when one is free, so they must be few; more than
-        # processes, so that a case can overtake those that wait for QUORUM_FAILURE's window.
-        self._gate = asyncio.Semaphore(4 * jobs)
         self._serial = 0
         self._number = 0
 
@@ -81,7 +67,7 @@ class Pool:
         self._server = ChildServer(str(self._workdir.path / "children.sock"))
         await self._server.start()
         first = await self._started(QemuProcess.learn_version)
-        self._slots.append(_Slot(first))
+        self._slots.add(first)
         self.version = first.version
         self.old = is_old(self.version)
         try:
@@ -128,7 +114,9 @@ class Pool:
 
     async def ask(self, command: str) -> Any:
         """The reply to a command that changes nothing, from a running process."""
-        return await self._slots[0].process.execute(command, {})
+        process = self._slots.first.process
+        assert process is not None
+        return await process.execute(command, {})
 
     async def run(self, case: Case) -> Outcome:
         """Play ``case`` and wait for its late events.
@@ -180,34 +168,56 @@ class Pool:
 
     async def _run_once(self, case: Case) -> Outcome | None:
         """One try; None when it was disturbed by something that is not this case's doing."""
-        fails, exits = _means_failure(case), _means_exit(case)
-        async with self._gate:
-            slot = await self._acquire(fails, exits)
-            try:
-                assert self._server is not None
-                self._serial += 1
-                run = QemuRun(case, slot.process, self._server, slot.windows, self._serial)
-                process = slot.process
-                try:
-                    played = await run.play()
-                except ClockJumped:
-                    return None
-                slot.unsettled += 1
-            finally:
-                await self._release(slot)
+        slot = await self._slots.acquire(Need(_means_failure(case), _means_exit(case)))
+        mark = None
         try:
-            return await self._settle(played, process, slot)
+            process = await self._running(slot)
+            mark = slot.begin()
+            windows, kept = slot.windows, slot.kept
+            self._serial += 1
+            run = QemuRun(case, process, self._children, windows, self._serial, kept)
+            try:
+                played = await run.play()
+            except ClockJumped:
+                slot.end(process, mark)
+                return None
+        except BaseException:
+            if mark is not None:
+                slot.end(process, mark)
+            raise
         finally:
-            slot.unsettled -= 1
-            async with self._freed:
-                self._freed.notify_all()
+            self._slots.release(slot)
+        try:
+            outcome = await self._settle(played, process, windows)
+            kept.give_back(played.lent)
+            return outcome
+        finally:
+            slot.end(process, mark)
+            self._slots.match()
 
-    async def _settle(self, played: Played, process: QemuProcess, slot: _Slot) -> Outcome | None:
+    async def _running(self, slot: Slot) -> QemuProcess:
+        """The slot's process, a new one if it has none that lives.
+
+        :raise NotUsable: when none can be started any more.
+        """
+        if slot.process is None or not slot.process.alive:
+            if slot.process is not None:
+                await slot.process.stop()
+                for node in slot.kept.keys:
+                    self._children.remove(node)
+            async with self._starts:
+                slot.use(await self._launch())
+        assert slot.process is not None
+        return slot.process
+
+    async def _settle(
+        self, played: Played, process: QemuProcess, windows: Windows
+    ) -> Outcome | None:
         """Wait until no event of the run can still come, and give each to its step."""
         ended = played.outcome.trouble or any(step.exit for step in played.outcome.steps)
         if not ended:
             try:
-                while (wait_s := _own_wait_s(played, process, slot.windows)) > 0:
+                while (wait_s := _own_wait_s(played, process, windows)) > 0:
                     await asyncio.sleep(wait_s)
                 # Two round trips: the limiter's timer can run after the first one's handler.
                 for _ in range(2):
@@ -216,38 +226,6 @@ class Pool:
                 return None
         attribute(played, process.events)
         return played.outcome
-
-    async def _acquire(self, fails: bool, exits: bool) -> _Slot:
-        """A process that is free and, for a case that needs one, quiet enough."""
-        while True:
-            async with self._freed:
-                wait_s = None
-                idle = [slot for slot in self._slots if not slot.busy]
-                for slot in idle if fails else idle[::-1]:
-                    if exits and slot.unsettled:
-                        continue
-                    wait = slot.windows.wait_s([FAILURE_KEY])
-                    if fails and wait > 0:
-                        wait_s = wait if wait_s is None else min(wait, wait_s)
-                        continue
-                    slot.busy = True
-                    break
-                else:
-                    if len(self._slots) < self.jobs:
-                        slot = _Slot(QemuProcess(self.binary, self._dir, -1), busy=True)
-                        self._slots.append(slot)
-                    else:
-                        await _wait(self._freed, wait_s)
-                        continue
-            try:
-                if not slot.process.alive:
-                    await slot.process.stop()
-                    slot.process = await self._launch()
-                    slot.windows = Windows()
-            except BaseException:
-                slot.busy = False
-                raise
-            return slot
 
     @property
     def tool(self) -> str:
@@ -259,14 +237,14 @@ class Pool:
         assert self._workdir is not None
         return self._workdir
 
-    async def _release(self, slot: _Slot) -> None:
-        async with self._freed:
-            slot.busy = False
-            self._freed.notify_all()
+    @property
+    def _children(self) -> ChildServer:
+        assert self._server is not None
+        return self._server
 
     async def close(self) -> None:
         """Stop all processes and remove everything; safe to call at any time."""
-        await asyncio.gather(*(_end(slot.process) for slot in self._slots), return_exceptions=True)
+        await asyncio.gather(*map(_end, self._slots.processes()), return_exceptions=True)
         self._slots.clear()
         if self._server is not None:
             await self._server.close()
@@ -280,19 +258,10 @@ async def _end(process: QemuProcess) -> None:
     await process.stop()
 
 
-async def _wait(condition: asyncio.Condition, timeout_s: float | None) -> None:
-    """Wait on a condition whose lock is held, at most ``timeout_s``."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await condition.wait()
-    except TimeoutError:
-        pass
-
-
 def _own_wait_s(played: Played, process: QemuProcess, windows: Windows) -> float:
     """Seconds until no limiter window that this run has opened can hold an event of its own."""
     keys = set()
-    for event in process.events[played.first_event :]:
+    for event in process.events.since(played.first_event):
         node = event.data.get("node-name", event.data.get("reference"))
         if played.names.mine(node):
             key = f"{event.name} {node}" if event.name != FAILURE_KEY else FAILURE_KEY

@@ -11,13 +11,13 @@ import signal
 import time
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from qemu.qmp import EventListener, ExecuteError, Message, QMPClient, QMPError
 
 from qsim.target.error import NotUsable, QemuDied, QemuHung
+from qsim.target.eventlog import EventLog, WireEvent
 from qsim.target.nbd_client import GuestConnection
 from qsim.target.nbd_proto import NbdError
 from qsim.target.spawn import spawn
@@ -33,27 +33,6 @@ DEATH_S = 3.0
 QUIT_S = 5.0
 #: The bound on start-up, in seconds.
 START_S = 30.0
-
-
-@dataclass(frozen=True)
-class WireEvent:
-    """An event as it came: when QEMU made it (seconds) and when we got it (monotonic)."""
-
-    message: dict[str, Any]
-    emitted_s: float
-    received_s: float
-
-    @property
-    def name(self) -> str:
-        """The event's QAPI name."""
-        return str(self.message["event"])
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """The event's data, an empty object when it has none."""
-        data = self.message.get("data", {})
-        assert isinstance(data, dict)
-        return data
 
 
 class QemuProcess:
@@ -78,7 +57,7 @@ class QemuProcess:
         self.extra = extra
         self.folder = folder or workdir.path
         self.version = ""
-        self.events: list[WireEvent] = []
+        self.events = EventLog()
         self.nbd_path = str(workdir.path / f"exp-{number}.sock")
         self._stderr_path: Path = workdir.path / f"err-{number}.log"
         self._stderr_from = 0
@@ -295,4 +274,4 @@ def first_line(text: str) -> str:
     return text.splitlines()[0] if text else "it printed nothing"
 
 
-__all__ = ["PATIENCE_S", "ExecuteError", "Message", "QemuProcess", "WireEvent"]
+__all__ = ["PATIENCE_S", "ExecuteError", "Message", "QemuProcess"]

@@ -23,12 +23,14 @@ from qsim.block.stage import Stage
 from qsim.outcome import Outcome, StepOutcome, answer
 from qsim.scenario.case import Case, Step
 from qsim.target.error import QemuDied, QemuHung
+from qsim.target.eventlog import EventLog, WireEvent
+from qsim.target.kept import KeptNodes, can_keep, key_of, number_of
 from qsim.target.limiter import Windows
 from qsim.target.names import Names
 from qsim.target.nbd_client import GuestConnection, GuestReply, NbdConnectionLost
 from qsim.target.nbd_server import Arrival, ChildServer
 from qsim.target.nbd_wire import Wire, drained
-from qsim.target.process import PATIENCE_S, QemuProcess, WireEvent
+from qsim.target.process import PATIENCE_S, QemuProcess
 from qsim.target.views import view
 from qsim.target.wire import Dialect, today, with_servers
 
@@ -59,15 +61,24 @@ class Played:
     names: Names
     starts: list[float] = field(default_factory=list)
     first_event: int = 0
+    begin_s: float = 0.0
     end_s: float = float("inf")
     dialect: Dialect = field(default_factory=today)
+    #: Nodes to give back once all of the run's events are there.
+    lent: list[str] = field(default_factory=list)
 
 
 class QemuRun:
     """One case being played on one process."""
 
     def __init__(
-        self, case: Case, process: QemuProcess, server: ChildServer, windows: Windows, serial: int
+        self,
+        case: Case,
+        process: QemuProcess,
+        server: ChildServer,
+        windows: Windows,
+        serial: int,
+        kept: KeptNodes | None = None,
     ) -> None:
         self.case = case
         self.process = process
@@ -77,10 +88,14 @@ class QemuRun:
         self.stage: Stage[Arrival] = Stage({n: spec.make() for n, spec in case.children.items()})
         self.guest: GuestConnection | None = None
         self.added: list[str] = []
+        #: The process's kept nodes, where the case leaves them as they are.
+        self.kept = kept if can_keep(case) else None
         self.export = ""
         self.over = False
         self.commanding = False
         self.asked = asyncio.Event()
+        #: Children that were asked for their block status.
+        self.examined: set[str] = set()
         self.played = Played(Outcome(f"QEMU {process.version}"), self.names)
 
     async def play(self) -> Played:
@@ -91,8 +106,9 @@ class QemuRun:
         :raise ClockJumped: see there; play again.
         """
         played, outcome = self.played, self.played.outcome
-        played.first_event = len(self.process.events)
+        played.first_event = self.process.events.mark()
         self.process.begin()
+        played.begin_s = time.time()
         clock = time.time() - time.monotonic()
         shown = StepOutcome("set-up", beats=[])
         try:
@@ -130,15 +146,33 @@ class QemuRun:
         return {name: child.contents.copy() for name, child in self.stage.children.items()}
 
     async def _children(self) -> None:
+        """Connect the children: to kept nodes where there are any, else to new ones."""
+        new: list[str] = []
+        youngest = -1
         for name, child in self.stage.children.items():
-            self.server.add(self.names.real(name), child, self._arrived)
-        await asyncio.gather(
-            *(self._add_child(name, spec.node) for name, spec in self.case.children.items())
-        )
+            key = key_of(self.case.children[name])
+            node = None
+            if self.kept is not None:
+                node = self.kept.lend(key, youngest, self.windows) if not new else None
+                if node is not None:
+                    self.server.lend(node, child, self._arrived)
+                    youngest = number_of(node)
+                else:
+                    new.append(name)
+                self.names.lend(name, node or self.kept.new(key))
+            else:
+                new.append(name)
+            if node is None:
+                self.server.add(self.names.real(name), child, self._arrived)
+        await asyncio.gather(*(self._add_child(n, self.case.children[n].node) for n in new))
 
     def _forget_children(self) -> None:
         for name in self.case.children:
-            self.server.remove(self.names.real(name))
+            real = self.names.real(name)
+            if real not in self.played.lent:
+                self.server.remove(real)
+                if self.kept is not None:
+                    self.kept.forget(real)
 
     async def _add_child(self, name: str, node: dict[str, Any]) -> None:
         await self._add(self.names.real(name), {**self._nbd(name), **node})
@@ -159,6 +193,8 @@ class QemuRun:
 
     def _arrived(self, arrival: Arrival) -> None:
         """A child received a request; once the story is over it is simply answered."""
+        if arrival.request.op == "block-status":
+            self.examined.add(arrival.request.child)
         if self.over:
             child = self.stage.children[arrival.request.child]
             child.faults.clear()
@@ -328,7 +364,7 @@ class QemuRun:
         while True:
             await self._turn()
             # A large request can be on its way in parts: QEMU waits for us to read it.
-            if not self.server.partial():
+            if not self.server.partial(map(self.names.real, self.case.children)):
                 break
             if time.monotonic() > deadline:
                 raise QemuHung("a child's request arrived only in part")
@@ -382,9 +418,31 @@ class QemuRun:
             self.guest.close()
         if self.export:
             await self._unexport()
-        for name in reversed(self.added):
-            await self.process.execute("blockdev-del", {"node-name": name})
+        self._keep()
+        await asyncio.gather(
+            *(
+                self.process.execute("blockdev-del", {"node-name": name})
+                for name in reversed(self.added)
+            )
+        )
         self._note_windows()
+
+    def _keep(self) -> None:
+        """Children's nodes that can serve another case are not deleted, nor those too many kept."""
+        if self.kept is None:
+            return
+        for name, child in self.stage.children.items():
+            real = self.names.real(name)
+            if not child.dead and name not in self.examined:
+                self.played.lent.append(real)
+                continue
+            if real not in self.added:
+                self.added.insert(0, real)
+        self.added = [name for name in self.added if name not in self.played.lent]
+        surplus = self.kept.surplus()
+        for name in surplus:
+            self.server.remove(name)
+        self.added[:0] = surplus
 
     async def _unexport(self) -> None:
         """Delete the export; it is gone only when its event is there."""
@@ -392,7 +450,7 @@ class QemuRun:
         deadline = time.monotonic() + PATIENCE_S
         while not any(
             event.name == "BLOCK_EXPORT_DELETED" and event.data.get("id") == self.export
-            for event in self.process.events[self.played.first_event :]
+            for event in self.process.events.since(self.played.first_event)
         ):
             if time.monotonic() > deadline:
                 raise QemuHung("waited for BLOCK_EXPORT_DELETED")
@@ -407,7 +465,7 @@ class QemuRun:
         return f"{event} {self.names.real(node)}" if node else event
 
     def _note_windows(self) -> None:
-        for event in self.process.events[self.played.first_event :]:
+        for event in self.process.events.since(self.played.first_event):
             if event.name in SCENARIO_EVENTS:
                 seen = _event(event, self.names, translate=False)
                 self.windows.opened(self.key(seen), event.received_s)
@@ -443,7 +501,7 @@ def _event(event: WireEvent, names: Names, translate: bool = True) -> Event:
     return Event.of(event.name, data)
 
 
-def attribute(played: Played, events: list[WireEvent]) -> None:
+def attribute(played: Played, events: EventLog) -> None:
     """Give every event of the run's nodes to the step in which QEMU made it.
 
     Late events, which the limiter held back, carry the time they were made, so sorting by it
@@ -451,10 +509,11 @@ def attribute(played: Played, events: list[WireEvent]) -> None:
     """
     mine = [
         event
-        for event in events[played.first_event :]
+        for event in events.since(played.first_event)
         if event.name in SCENARIO_EVENTS
         and played.names.mine(event.data.get(SCENARIO_EVENTS[event.name]))
-        and event.emitted_s < played.end_s
+        # A kept node can have had events of its own before it was lent to this run.
+        and played.begin_s <= event.emitted_s < played.end_s
     ]
     mine.sort(key=lambda event: event.emitted_s)
     for event in mine:
