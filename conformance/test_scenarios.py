@@ -9,11 +9,15 @@ from __future__ import annotations
 import pytest
 
 from qsim.scenario import Case
-from qsim.suite import check, session_of
+from qsim.suite import MODEL, check_binary, check_model, session_of
 
 
 def test_scenario(qsim_case: Case, witness: str, request: pytest.FixtureRequest) -> None:
     """The witness tells the fixture's story."""
-    wrong = check(session_of(request.config), qsim_case, witness)
+    session = session_of(request.config)
+    if witness == MODEL:
+        wrong = check_model(session, qsim_case)
+    else:
+        wrong = check_binary(session, qsim_case, request.node)
     if wrong is not None:
         pytest.fail(wrong, pytrace=False)

@@ -11,7 +11,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from itertools import compress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -40,7 +40,7 @@ from qsim.report.terminal import render, render_outcome, rerun_command, short_pa
 from qsim.scenario import Case, ScenarioError, load_paths
 from qsim.select import case_of, holds
 from qsim.series.diff import changes
-from qsim.target.background import BackgroundPool
+from qsim.target.background import Background
 from qsim.target.error import TargetError
 from qsim.target.model import run_model
 from qsim.target.pool import Pool
@@ -210,12 +210,13 @@ def _wanted(name: str | None, version: str) -> Revision:
 
 def _on_binary(qemu: str, cases: Sequence[Case]) -> tuple[str, list[Any]]:
     """The binary's version, and the outcome of each case on it."""
-    pool = BackgroundPool(qemu)
+    background = Background()
     try:
-        futures = [pool.submit(case) for case in cases]
+        pool = background.open(qemu)
+        futures = [background.submit(partial(pool.run, case)) for case in cases]
         return pool.version, [future.result() for future in futures]
     finally:
-        pool.close()
+        background.close()
 
 
 @main.group(invoke_without_command=True)

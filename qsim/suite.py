@@ -1,31 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The conformance suite as a pytest plugin: ``--qemu=PATH``, and the cases as tests on both.
 
-All selected cases are given to the pool when collection is over, and play in the background
-while pytest reports them in its own order.
+All selected cases are given to the pools when collection is over, and play in the background
+while pytest reports them in its own order.  What a case observed is judged as it comes, and let go.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import Counter
+import asyncio
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from qsim import spread
 from qsim.data import fixtures_path
-from qsim.outcome import Outcome, against_fixture, between
+from qsim.outcome import Outcome, against_fixture
 from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, revision
+from qsim.report.gate import Tally, render_verdict
 from qsim.report.terminal import render, rerun_command
 from qsim.scenario import Case, ScenarioError, load_paths
 from qsim.select import cases_of
-from qsim.target.background import BackgroundPool
+from qsim.target.background import Background
 from qsim.target.error import TargetError
 from qsim.target.model import run_model
-from qsim.target.pool import DEFAULT_JOBS
+from qsim.target.pool import DEFAULT_JOBS, Pool
+from qsim.verdict import Kind, Verdict, judge, judge_beside, judge_intended
 
 MODEL, QEMU = "model", "qemu"
 
@@ -34,6 +38,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The suite's options."""
     group = parser.getgroup("qsim", "conformance of QEMU's quorum driver")
     group.addoption("--qemu", metavar="PATH", help="the qemu-system binary to compare")
+    group.addoption(
+        "--baseline",
+        metavar="PATH",
+        help="another binary, from before a patch: tell what the patch has changed, and let pass "
+        "what it has not",
+    )
+    group.addoption(
+        "--intended",
+        metavar="PATH",
+        action="append",
+        help="scenario files or folders with what the patch changes on purpose (with --baseline): "
+        "exactly this must have changed",
+    )
     group.addoption(
         "--revision",
         metavar="NAME",
@@ -50,8 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--jobs",
         metavar="N",
         type=_at_least_one,
-        default=DEFAULT_JOBS,
-        help=f"QEMU processes side by side (default: {DEFAULT_JOBS})",
+        help=f"QEMU processes of a binary side by side (default: {DEFAULT_JOBS} in all)",
     )
     group.addoption(
         "--repeat",
@@ -94,59 +110,108 @@ class Session:
     """
 
     def __init__(self, config: pytest.Config) -> None:
+        self.config = config
         self.binary: str | None = config.getoption("--qemu")
-        self.repeat: int = config.getoption("--repeat")
         self.named: str | None = config.getoption("--revision")
-        self.pool: BackgroundPool | None = None
-        self.tally: Counter[tuple[str, str]] = Counter()
-        self.played: dict[str, list[Future[Outcome]]] = {}
-        self._models: dict[str, Outcome] = {}
         self.only_collect: bool = config.getoption("collectonly", False)
-        paths = _fixtures(config)
+        self.background: Background | None = None
+        self.pool: Pool | None = None
+        self.baseline: Pool | None = None
+        self.played: dict[str, list[Future[Verdict]]] = {}
+        self._models: dict[str, Outcome] = {}
         try:
-            chosen = revision(self.named) if self.named else None
-            if self.binary and not self.only_collect:
-                self.pool = BackgroundPool(self.binary, config.getoption("--jobs"))
-            self.revision = chosen or self._guess()
-            loaded = load_paths(paths, [one.name for one in REVISIONS])
+            self._open()
         except KeyError as error:
             self.close()
             raise pytest.UsageError(f"--revision: {error.args[0]}") from None
-        except TargetError as error:
-            self.close()
-            raise pytest.UsageError(f"--qemu: {error}") from None
         except ScenarioError as error:
             self.close()
             raise pytest.UsageError(str(error)) from None
         except BaseException:
             self.close()
             raise
+
+    def _open(self) -> None:
+        chosen = revision(self.named) if self.named else None
+        older = self.config.getoption("--baseline")
+        intended = self.config.getoption("--intended") or []
+        if older and not self.binary:
+            raise pytest.UsageError("--baseline: name the candidate too, with --qemu=PATH")
+        if intended and not older:
+            raise pytest.UsageError("--intended: name what is changed, with --baseline=PATH")
+        if self.binary and not self.only_collect:
+            self.background = Background()
+            self.pool = self._pool("--qemu", self.binary)
+            self.baseline = self._pool("--baseline", older) if older else None
+        self.revision = chosen or self._guess()
+        names = [one.name for one in REVISIONS]
+        loaded = load_paths(_fixtures(self.config), names)
         self.cases = {case.id: case for case in cases_of(loaded, self.revision)}
         self.left_out = len(loaded) - len(self.cases)
+        self.intended = {
+            case.id: case
+            for case in cases_of(load_paths(map(Path, intended), names), self.revision)
+        }
+
+    def _pool(self, option: str, binary: str) -> Pool:
+        assert self.background is not None
+        jobs = self.config.getoption("--jobs") or spread.share(DEFAULT_JOBS, self.config)
+        try:
+            return self.background.open(binary, jobs)
+        except TargetError as error:
+            raise pytest.UsageError(f"{option}: {error}") from None
 
     def _guess(self) -> Revision:
         return nearest(self.pool.version) if self.pool else revision(DEFAULT)
 
     def submit(self, ids: Sequence[str]) -> None:
-        """Let the binary play these cases in the background."""
-        if self.pool is not None:
-            for _ in range(self.repeat):
+        """Let the binaries play these cases in the background."""
+        if self.background is not None:
+            for _ in range(self.config.getoption("--repeat")):
                 for name in ids:
-                    self.played.setdefault(name, []).append(self.pool.submit(self.cases[name]))
+                    future = self.background.submit(partial(self._judged, name))
+                    self.played.setdefault(name, []).append(future)
+
+    async def _judged(self, name: str) -> Verdict:
+        """Play a case on the candidate, and the baseline, and judge it at once."""
+        assert self.pool is not None
+        case = self.intended.get(name) or self.cases[name]
+        if self.baseline is None:
+            return judge(case, self.model(case), await self.pool.run(case))
+        candidate, baseline = await asyncio.gather(self.pool.run(case), self.baseline.run(case))
+        if name in self.intended:
+            return judge_intended(case, self.cases.get(name), candidate, baseline)
+        return judge_beside(case, self.model(case), candidate, baseline)
 
     def model(self, case: Case) -> Outcome:
-        """The case on the model, played once."""
+        """The case on the model, played once.
+
+        :raise ScenarioError: when it does something the model does not know.
+        """
         if case.id not in self._models:
             self._models[case.id] = run_model(case, self.revision)
         return self._models[case.id]
 
+    def verdict(self, name: str) -> Verdict:
+        """What became of a case on the binary: the first run that fails, else the last."""
+        if name not in self.played:  # Another process was to run this test, and has died.
+            self.submit([name])
+        last = None
+        for future in self.played.pop(name):
+            last = future.result()
+            if not last.kind.passes:
+                break
+        assert last is not None
+        return last
+
     def close(self) -> None:
         """Stop every QEMU."""
-        if self.pool is not None:
-            self.pool.close()
+        if self.background is not None:
+            self.background.close()
 
 
 SESSION = pytest.StashKey[Session]()
+TALLY = pytest.StashKey[Tally]()
 
 
 def session_of(config: pytest.Config) -> Session:
@@ -161,39 +226,54 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     Raised any later, pytest would wrap it into a collection error.
     """
-    if session.config.getoption("--qemu") or _suites(session.config):
-        session_of(session.config)
+    config = session.config
+    if config.getoption("--qemu") or _suites(config):
+        shared = session_of(config)
+        config.stash[TALLY] = Tally(shared)
+        if spread.controls(config):
+            # The workers have QEMUs of their own.
+            shared.close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test per witness and case."""
+    """One test per witness and case; the model knows nothing of intentions."""
     if "qsim_case" not in metafunc.fixturenames:
         return
     session = session_of(metafunc.config)
-    witnesses = [MODEL, QEMU] if session.binary else [MODEL]
+    every = {**session.intended, **session.cases}
     metafunc.parametrize(
         ("qsim_case", "witness"),
         [
             pytest.param(case, witness, id=f"{name}-{witness}")
-            for name, case in session.cases.items()
-            for witness in witnesses
+            for name, case in every.items()
+            for witness in (MODEL, QEMU)
+            if (session.binary if witness == QEMU else name in session.cases)
         ],
     )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start playing: only what was selected."""
+    """Start playing: only what was selected, and is for this process to run."""
     if SESSION not in session.config.stash:
         return
     shared = session.config.stash[SESSION]
-    if shared.only_collect:
+    if shared.only_collect or spread.controls(session.config):
         return
-    ids = [
-        params["qsim_case"].id
-        for params in map(_params, session.items)
-        if params.get("witness") == QEMU
-    ]
-    shared.submit(ids)
+    shared.submit(
+        [
+            params["qsim_case"].id
+            for params in map(_params, spread.own(session.items, session.config))
+            if params.get("witness") == QEMU
+        ]
+    )
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With pytest-xdist: each worker is told at once which tests are its own."""
+    return spread.scheduler(config, log) if SESSION in config.stash else None
+
+
+pytest_xdist_make_scheduler = pytest.hookimpl(optionalhook=True)(pytest_xdist_make_scheduler)
 
 
 def _params(item: pytest.Item) -> dict[str, Any]:
@@ -202,72 +282,59 @@ def _params(item: pytest.Item) -> dict[str, Any]:
     return {} if callspec is None else dict(callspec.params)
 
 
-def check(session: Session, case: Case, witness: str) -> str | None:
-    """What is wrong with ``case`` on ``witness``, ready to print; None when nothing is.
-
-    A binary fails by what its own outcome is: unlike the fixture, or, where the model agrees
-    with the fixture, unlike the model in what the fixture does not name.
-    """
+def check_model(session: Session, case: Case) -> str | None:
+    """What is wrong with ``case`` on the model, ready to print; None when nothing is."""
     try:
         model = session.model(case)
     except ScenarioError as error:
         return str(error)
-    wrong_model = against_fixture(case, model)
-    if witness == MODEL:
-        if wrong_model:
-            return render(case, None, model, wrong_model, rerun_command(case, None, session.named))
+    wrong = against_fixture(case, model)
+    again = rerun_command(case, None, session.named)
+    return render(case, None, model, wrong, again) if wrong else None
+
+
+def check_binary(session: Session, case: Case, item: pytest.Item) -> str | None:
+    """What is wrong with ``case`` on the binary, ready to print; None when nothing is."""
+    verdict = session.verdict(case.id)
+    item.stash[VERDICT] = verdict
+    if verdict.kind is Kind.UNSUPPORTED:
+        pytest.skip(f"not supported: {verdict.reason}")
+    if verdict.kind.passes:
         return None
-    again = rerun_command(case, session.binary, session.named)
-    for future in session.played[case.id]:
-        outcome = future.result()
-        if outcome.unsupported:
-            pytest.skip(f"not supported: {outcome.unsupported}")
-        found = against_fixture(case, outcome)
-        if found:
-            return render(case, None, outcome, found, again)
-        found = between(model, outcome)
-        if found and not wrong_model:
-            return render(case, model, outcome, found, again)
-    return None
+    assert session.binary is not None
+    return render_verdict(verdict, rerun_command(case, session.binary, session.named))
+
+
+VERDICT = pytest.StashKey[Verdict]()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Count for the closing table."""
+    """Put what the closing tables need into the report, which may travel between processes."""
     report = yield
     witness = _params(item).get("witness")
-    if call.when == "call" and witness and SESSION in item.config.stash:
-        item.config.stash[SESSION].tally[(witness, report.outcome)] += 1
+    if call.when == "call" and witness:
+        entry = Tally.entry(witness, report.outcome, item.stash.get(VERDICT, None))
+        report.qsim = entry  # type: ignore[attr-defined]
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The short table, or loudly that no binary was compared."""
     config = terminalreporter.config
-    if SESSION not in config.stash or config.stash[SESSION].only_collect:
+    if TALLY not in config.stash or config.stash[SESSION].only_collect:
         return
-    session = config.stash[SESSION]
-    write = terminalreporter.write_line
+    tally = config.stash[TALLY]
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "qsim"):
+                tally.count(report.qsim)
     terminalreporter.section("quorum conformance")
-    # What a binary cannot do is said, never counted among what it does.
-    cannot = session.tally[(QEMU, "skipped")]
-    more = f"{'not supported':>15}" if cannot else ""
-    write(f"{'witness':<44}{'cases':>8}{'agree':>8}{'differ':>8}{more}")
-    names = {MODEL: f"model of {session.revision.describes}"}
-    if session.pool is not None:
-        names[QEMU] = f"QEMU {session.pool.version} ({session.binary})"
-    for witness, name in names.items():
-        passed = session.tally[(witness, "passed")]
-        failed = session.tally[(witness, "failed")]
-        more = f"{session.tally[(witness, 'skipped')]:>15}" if cannot else ""
-        write(f"{name:<44}{passed + failed:>8}{passed:>8}{failed:>8}{more}")
-    if session.repeat > 1 and session.pool is not None:
-        write(f"each case was played {session.repeat} times on the binary")
-    if session.left_out:
-        write(f"{session.left_out} cases are about other revisions than {session.revision.name}")
-    if not session.binary:
+    for line in tally.lines():
+        terminalreporter.write_line(line)
+    if not config.stash[SESSION].binary:
         warning = "NO BINARY WAS COMPARED: name one with --qemu=PATH"
         terminalreporter.write_line("")
         terminalreporter.write_line(warning, yellow=True, bold=True)

@@ -134,6 +134,7 @@ class Case:
     :param without: revisions between ``since`` and ``until`` where it does not hold.
     :param leaks: what the run leaves allocated.
     :param fixed: which commit ended what it shows, or what is known of that.
+    :param bug: what is wrong with what it shows, and where that is known; "" for right behaviour.
     """
 
     family: str
@@ -155,6 +156,7 @@ class Case:
     without: tuple[str, ...] = ()
     leaks: tuple[Leak, ...] = ()
     fixed: str = ""
+    bug: str = ""
 
     @property
     def id(self) -> str:

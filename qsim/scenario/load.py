@@ -189,6 +189,7 @@ class _Loader:
             without=self._without(),
             leaks=self._leaks(),
             fixed=self.raw.get("fixed", self.family.get("fixed", "")),
+            bug=raw.get("bug", ""),
         )
 
     def _revision(self, key: str) -> str | None:

@@ -1,42 +1,51 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The pool for callers without an event loop: its own loop on its own thread."""
+"""Pools for callers without an event loop: a loop of their own on a thread of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from qsim.outcome import Outcome
-from qsim.scenario.case import Case
 from qsim.target.pool import DEFAULT_JOBS, Pool
 
 T = TypeVar("T")
 
+#: So many plays are under way or wait for a process; those submitted beyond wait in a list.
+AT_ONCE = 512
 
-class BackgroundPool:
-    """A :class:`~qsim.target.pool.Pool` whose cases are submitted and awaited later.
+
+class Background:
+    """A thread that plays while its caller does something else.
 
     The thread must live as long as the processes do: the kernel kills them with it.
-
-    :raise TargetError: when the binary cannot be used.
     """
 
-    def __init__(self, binary: str, jobs: int = DEFAULT_JOBS) -> None:
+    def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="qsim-pool")
         self._thread.daemon = True
         self._thread.start()
-        self._futures: set[Future[Outcome]] = set()
+        self._pools: list[Pool] = []
+        self._futures: set[Future[Any]] = set()
         self._closed = False
-        self.pool = self._call(self._make(binary, jobs))
-        try:
-            self._call(self.pool.start())
-        except BaseException:
-            self.close()
-            raise
+        self._places = self._call(self._semaphore())
+
+    @staticmethod
+    async def _semaphore() -> asyncio.Semaphore:
+        return asyncio.Semaphore(AT_ONCE)
+
+    def open(self, binary: str, jobs: int = DEFAULT_JOBS) -> Pool:
+        """A started pool, used by what is submitted; closed with this object.
+
+        :raise TargetError: when the binary cannot be used.
+        """
+        pool = self._call(self._make(binary, jobs))
+        self._pools.append(pool)
+        self._call(pool.start())
+        return pool
 
     @staticmethod
     async def _make(binary: str, jobs: int) -> Pool:
@@ -45,17 +54,19 @@ class BackgroundPool:
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
-    @property
-    def version(self) -> str:
-        """The binary's version as query-version says."""
-        return self.pool.version
+    def submit(self, play: Callable[[], Awaitable[T]]) -> Future[T]:
+        """Call ``play`` on the thread when its turn comes; the future has what it returns.
 
-    def submit(self, case: Case) -> Future[Outcome]:
-        """Play ``case`` when a process is free; the future has its outcome."""
-        future = asyncio.run_coroutine_threadsafe(self.pool.run(case), self._loop)
+        What a run observed can be large, so ``play`` should return what is made of it.
+        """
+        future = asyncio.run_coroutine_threadsafe(self._in_turn(play), self._loop)
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
         return future
+
+    async def _in_turn(self, play: Callable[[], Awaitable[T]]) -> T:
+        async with self._places:
+            return await play()
 
     def close(self) -> None:
         """Drop what is not done and stop all processes; safe to call twice."""
@@ -64,8 +75,8 @@ class BackgroundPool:
         self._closed = True
         for future in list(self._futures):
             future.cancel()
-        if hasattr(self, "pool"):
-            self._call(self.pool.close())
+        for pool in self._pools:
+            self._call(pool.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

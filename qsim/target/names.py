@@ -16,6 +16,9 @@ from typing import Any
 class Names:
     """The node names of one scenario, as scenario and as QEMU know them."""
 
+    #: What may follow a name on QEMU and still belong to it, as a regular expression.
+    TAIL = ""
+
     def __init__(self, names: Iterable[str], serial: int) -> None:
         self._names = set(names)
         self._suffix = f"__{serial}"
@@ -42,12 +45,12 @@ class Names:
         for name, lent in self._lent.items():
             if lent == real:
                 return name
-        return real.removesuffix(self._suffix)
+        return real.partition(self._suffix)[0]
 
     def _translated(self, text: str) -> str:
         if self._back is None:
-            ours = [rf"[A-Za-z][A-Za-z0-9]*{re.escape(self._suffix)}", *self._lent.values()]
-            self._back = re.compile(rf"\b(?:{'|'.join(ours)})\b")
+            own = rf"[A-Za-z][A-Za-z0-9]*{re.escape(self._suffix)}{self.TAIL}"
+            self._back = re.compile(rf"\b(?:{'|'.join([own, *self._lent.values()])})\b")
         return self._back.sub(self._scenario_name, text)
 
     def out(self, value: Any) -> Any:

@@ -10,9 +10,7 @@ process of its own.
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +57,7 @@ def unsupported(case: Case) -> str:
 class OldNames(Names):
     """A scenario's name is a node's and a device's at once; QEMU wants two."""
 
-    def __init__(self, names: Iterable[str], serial: int) -> None:
-        super().__init__(names, serial)
-        self._back = re.compile(rf"\b([A-Za-z][A-Za-z0-9]*)__{serial}d?\b")
+    TAIL = "d?"
 
     def device(self, name: str) -> str:
         """The name of the device."""

@@ -207,10 +207,10 @@ def test_death_while_children_are_added_is_trouble_that_says_when(
 ) -> None:
     add = ChildServer.add
 
-    def strike_first(server: ChildServer, export: str, *arguments: Any) -> None:
-        if export.startswith("victim"):
+    def strike_first(server: ChildServer, export: str, child: ScriptedChild, *more: Any) -> None:
+        if child.name == "victim":
             strike(signal.SIGKILL)
-        add(server, export, *arguments)
+        add(server, export, child, *more)
 
     monkeypatch.setattr(ChildServer, "add", strike_first)
     victim, after = play(qemu, one_after_the_other(cases))

@@ -21,7 +21,7 @@ import pytest
 
 from qsim.quorum.revisions import REVISIONS
 from qsim.target import process
-from qsim.target.background import BackgroundPool
+from qsim.target.background import Background
 from qsim.target.error import NotUsable, TargetError
 from qsim.target.pool import Pool, check_executable
 from qsim.target.workdir import MAX_SOCKET_PATH, WorkDir
@@ -473,8 +473,12 @@ def test_tmpdir_that_is_no_folder_is_said_so(
     if kind == "a file":
         place.write_text("", "utf-8")
     monkeypatch.setattr(tempfile, "tempdir", str(place))
-    with pytest.raises(TargetError) as caught:
-        BackgroundPool("/bin/true")
+    background = Background()
+    try:
+        with pytest.raises(TargetError) as caught:
+            background.open("/bin/true")
+    finally:
+        background.close()
     said = str(caught.value)
     assert said.startswith("cannot make a temporary folder: ")
     assert str(place) in said

@@ -102,3 +102,12 @@ def test_view_of_nodes_is_of_quorum_nodes_and_without_the_harness_s_sockets() ->
 
 def test_other_replies_are_seen_whole() -> None:
     assert view("x-blockdev-change", {"a": [1]}) == {"a": [1]}
+
+
+def test_a_lent_name_belongs_to_the_scenario_it_is_lent_to() -> None:
+    names = Names(["c0", "c1"], 17)
+    names.lend("c1", "kept3x4")
+    assert names.out(["c0", "c1"]) == ["c0__17", "kept3x4"]
+    assert names.back("kept3x4, kept3x40 and c0__17") == "c1, kept3x40 and c0"
+    assert names.mine("kept3x4")
+    assert not names.mine("kept3x40")

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The suite over several processes of pytest-xdist, where that is installed and asked for.
+
+Cases play in the background while tests wait for them, so each worker must know at once which
+tests it will be given: every worker gets its share when the session begins, not piece by piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+#: A case's tests on the model and on the binary stand together.
+TOGETHER = 2
+
+
+def controls(config: pytest.Config) -> bool:
+    """Whether this process only hands tests out."""
+    return config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+
+
+def _place(config: pytest.Config) -> tuple[int, int]:
+    """Which of how many workers this process is."""
+    given: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if given is None:
+        return 0, 1
+    return int(given["workerid"].removeprefix("gw")), int(given["workercount"])
+
+
+def share(number: int, config: pytest.Config) -> int:
+    """This worker's part of ``number``, at least two."""
+    return max(2, number // _place(config)[1])
+
+
+def _mine(count: int, which: int, of: int) -> Iterator[int]:
+    return (i for i in range(count) if i // TOGETHER % of == which)
+
+
+def own(items: Sequence[T], config: pytest.Config) -> list[T]:
+    """Of all tests those that this process will be given."""
+    which, of = _place(config)
+    if which >= of:  # It takes the place of a worker that has died.
+        return []
+    return [items[i] for i in _mine(len(items), which, of)]
+
+
+def scheduler(config: pytest.Config, log: Any) -> Any:
+    """A scheduler that gives every worker its share at once."""
+    from xdist.scheduler import LoadScheduling  # noqa: PLC0415 (an extra)
+
+    class Share(LoadScheduling):  # type: ignore[misc]
+        def schedule(self) -> None:
+            if self.collection is not None or not self._check_nodes_have_same_collection():
+                super().schedule()
+                return
+            self.collection: list[str] = next(iter(self.node2collection.values()))
+            for which, node in enumerate(self.nodes):
+                mine = list(_mine(len(self.collection), which, len(self.nodes)))
+                self.node2pending[node].extend(mine)
+                node.send_runtest_some(mine)
+                node.shutdown()
+
+    return Share(config, log)
