@@ -80,7 +80,7 @@ class OldProcess(QemuProcess):
     async def ping(self) -> None:
         """Return when QEMU's main loop has handled all it had to handle."""
         for _ in range(TURNS):
-            await self.execute("query-status", {})
+            await self.round_trip()
 
     async def monitor(self, line: str) -> str:
         """What the human monitor prints for a line."""

@@ -28,6 +28,7 @@ from qsim.target.nbd_server import ChildServer
 from qsim.target.old import is_old, run_old, unsupported
 from qsim.target.process import QemuProcess, first_line
 from qsim.target.qemu import ClockJumped, Played, QemuRun, attribute, expected_keys
+from qsim.target.shape import SYSTEM, shape_of
 from qsim.target.slots import FAILURE_KEY, Need, Slot, Slots
 from qsim.target.workdir import WorkDir
 
@@ -48,6 +49,7 @@ class Pool:
         self.binary = binary
         self.jobs = jobs
         self.version = ""
+        self.shape = SYSTEM
         #: Whether it is of the series' time and speaks as QEMU did then.
         self.old = False
         self._workdir: WorkDir | None = None
@@ -63,6 +65,7 @@ class Pool:
         :raise TargetError: when it cannot; the message is one line for the user.
         """
         self.binary = check_executable(self.binary)
+        self.shape = await shape_of(self.binary)
         self._workdir = WorkDir()
         self._server = ChildServer(str(self._workdir.path / "children.sock"))
         await self._server.start()
@@ -85,7 +88,7 @@ class Pool:
 
     async def _started(self, prepare: Callable[[QemuProcess], Awaitable[None]]) -> QemuProcess:
         assert self._workdir is not None
-        process = QemuProcess(self.binary, self._workdir, self._number)
+        process = QemuProcess(self.binary, self._workdir, self._number, shape=self.shape)
         self._number += 1
         try:
             await process.start()
@@ -125,6 +128,9 @@ class Pool:
         """
         if self.old:
             return await self._run_old(case)
+        reason = self.shape.unsupported(case)
+        if reason:
+            return Outcome(f"QEMU {self.version}", unsupported=reason)
         if case.drive is not None:
             return await self._run_drive(case)
         for _ in range(RETRIES):
@@ -221,7 +227,7 @@ class Pool:
                     await asyncio.sleep(wait_s)
                 # Two round trips: the limiter's timer can run after the first one's handler.
                 for _ in range(2):
-                    await process.execute("query-status", {})
+                    await process.round_trip()
             except (QemuDied, QemuHung, QMPError):
                 return None
         attribute(played, process.events)

@@ -20,6 +20,7 @@ from qsim.target.error import NotUsable, QemuDied, QemuHung
 from qsim.target.eventlog import EventLog, WireEvent
 from qsim.target.nbd_client import GuestConnection
 from qsim.target.nbd_proto import NbdError
+from qsim.target.shape import SYSTEM, Shape
 from qsim.target.spawn import spawn
 from qsim.target.workdir import WorkDir
 
@@ -41,6 +42,7 @@ class QemuProcess:
     :param number: of the process in this session, for the names of its files.
     :param extra: further arguments.
     :param folder: its working directory, else that of the sockets.
+    :param shape: what kind of binary it is.
     """
 
     def __init__(
@@ -50,8 +52,10 @@ class QemuProcess:
         number: int,
         extra: Sequence[str] = (),
         folder: Path | None = None,
+        shape: Shape = SYSTEM,
     ) -> None:
         self.binary = binary
+        self.shape = shape
         self.workdir = workdir
         self.number = number
         self.extra = extra
@@ -96,12 +100,7 @@ class QemuProcess:
         :raise QemuHung: when it says nothing.
         """
         qmp_path = self.workdir.path / f"qmp-{self.number}.sock"
-        arguments = [
-            *("-M", "none", "-nodefaults", "-display", "none"),
-            *("-chardev", f"socket,id=qmp,path={qmp_path}"),
-            *("-mon", "chardev=qmp,mode=control"),
-            *self.extra,
-        ]
+        arguments = [*self.shape.arguments(str(qmp_path)), *self.extra]
         self._qmp.register_listener(self._listener)
         await self._qmp.start_server(str(qmp_path))
         try:
@@ -162,6 +161,10 @@ class QemuProcess:
         return await self.bounded(
             self._qmp.execute(command, arguments), PATIENCE_S, f"the reply to {command}"
         )
+
+    async def round_trip(self) -> None:
+        """Let the monitor answer once: the main loop has turned then."""
+        await self.execute("query-version", {})
 
     async def ping(self) -> None:
         """Return when QEMU's main loop has handled all it had to handle.
