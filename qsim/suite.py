@@ -20,7 +20,8 @@ import pytest
 from qsim import spread
 from qsim.data import fixtures_path
 from qsim.outcome import Outcome, against_fixture
-from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, revision
+from qsim.quorum.revisions import DEFAULT, REVISIONS, revision
+from qsim.recognise import Recognised, recognise
 from qsim.report.gate import Tally, render_verdict
 from qsim.report.terminal import render, rerun_command
 from qsim.scenario import Case, ScenarioError, load_paths
@@ -117,6 +118,7 @@ class Session:
         self.background: Background | None = None
         self.pool: Pool | None = None
         self.baseline: Pool | None = None
+        self.recognised: Recognised | None = None
         self.played: dict[str, list[Future[Verdict]]] = {}
         self._models: dict[str, Outcome] = {}
         try:
@@ -143,9 +145,13 @@ class Session:
             self.background = Background()
             self.pool = self._pool("--qemu", self.binary)
             self.baseline = self._pool("--baseline", older) if older else None
-        self.revision = chosen or self._guess()
         names = [one.name for one in REVISIONS]
         loaded = load_paths(_fixtures(self.config), names)
+        found = self.recognised = None if chosen else self._recognise(names)
+        self.revision = chosen or (found.revision if found else revision(DEFAULT))
+        if found and found.revision != found.guess:
+            # Who runs a case again by its command must come to the same.
+            self.named = found.revision.name
         self.cases = {case.id: case for case in cases_of(loaded, self.revision)}
         self.left_out = len(loaded) - len(self.cases)
         self.intended = {
@@ -161,8 +167,16 @@ class Session:
         except TargetError as error:
             raise pytest.UsageError(f"{option}: {error}") from None
 
-    def _guess(self) -> Revision:
-        return nearest(self.pool.version) if self.pool else revision(DEFAULT)
+    def _recognise(self, names: Sequence[str]) -> Recognised | None:
+        """Ask the binary which revision it is; the suite's own cases are the probes."""
+        if self.pool is None or self.background is None:
+            return None
+        probes = {case.id: case for case in load_paths([fixtures_path()], names)}
+        ask = partial(recognise, self.pool.version, probes, self.pool.run)
+        try:
+            return self.background.submit(ask).result()
+        except TargetError as error:
+            raise pytest.UsageError(f"--qemu: {error}") from None
 
     def submit(self, ids: Sequence[str]) -> None:
         """Let the binaries play these cases in the background."""

@@ -12,28 +12,33 @@ class Switch:
 
     :param name: what it does, for reports.
     :param source: the function and release, or the commit, that brought it.
+    :param probe: the case that shows whether a binary has it; "" when none can, or none need.
     """
 
     name: str
     source: str
+    probe: str = ""
 
 
 UNMAP_AT_EVERY_NODE = Switch(
     "write-zeroes loses MAY_UNMAP at every node opened without discard=unmap, not only where "
     "bdrv_co_pwrite_zeroes() is called",
     "block/io.c bdrv_co_do_pwrite_zeroes(), between 7.2 and 10.0",
+    "write-zeroes/children-may-unmap",
 )
 
 CHILDREN_CLOSE_TOGETHER = Switch(
     "the children that go with a node are closed side by side, not one after the other: each "
     "waits for its flush in a loop that starts the next",
     "block.c bdrv_unref_child() and bdrv_schedule_unref(), seen on 10.0",
+    "options/inline-children,-and-the-node-is-deleted",
 )
 
 NBD_REPLY_AT_ONCE = Switch(
     "a request to an NBD child ends as soon as its own reply is there, whoever else waits on the "
     "connection",
     "block/nbd.c, between 10.0 and 11.1, seen on 11.1.3",
+    "together/two-fifo-reads,-each-goes-its-own-way",
 )
 
 AIOCB_REFCOUNT = Switch(
@@ -45,6 +50,7 @@ AIOCB_REFCOUNT = Switch(
 OPEN_ERROR_PLAIN = Switch(
     "an error at opening a device comes as it is, without could not open disk image before it",
     "blockdev.c blockdev_init(), e4342ce5a2 (February 2015)",
+    "2014-drive/quorum-without-a-threshold",
 )
 
 NO_PERMISSIONS = Switch(
@@ -55,21 +61,25 @@ NO_PERMISSIONS = Switch(
 NBD_GONE_IS_EBADF = Switch(
     "a request to a child whose connection is gone fails with EBADF, not EPERM",
     "qemu-coroutine-io.c, 4adf4180f2 (February 2015)",
+    "2014-write/child-that-has-died",
 )
 
 NBD_FEW_ERRNOS = Switch(
     "EPERM, EIO, ENOMEM and ENOSPC go over NBD as they are, all other errors as EINVAL, both ways",
     "nbd.c, ca44148041 (May 2015)",
+    "2014-write/error-of-a-child-that-NBD-has-no-number-for",
 )
 
 READ_ONLY_IS_EPERM = Switch(
     "a write to a read-only node fails with EPERM, a discard too, not with EACCES and EROFS",
     "block.c, eaf5fe2dd4 (May 2015)",
+    "2014-write/read-only-child",
 )
 
 NODE_IMAGE_INFO = Switch(
     "query-named-block-nodes tells what is known of a node's image, its size among it",
     "block/qapi.c bdrv_block_device_info(), d5a8ee60a0 (April 2015)",
+    "2014-filename/every-option-is-there",
 )
 
 BDRV_CHILD = Switch(

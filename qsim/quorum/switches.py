@@ -10,19 +10,23 @@ COVER = "cover letter of v4, change log"
 SCHEMA_READ_PATTERN = Switch(
     "the QAPI schema has read-pattern, so blockdev-add lets it through to the driver",
     "qapi/block-core.json, 62c6031f96",
+    "2014-fifo/first-child-answers",
 )
 SCHEMA_READ_PATTERN_ENUM = Switch(
     "the schema says which read patterns there are, so blockdev-add refuses others by itself",
     f"62c6031f96; {COVER}, v3",
+    "2014-open/pattern-the-schema-does-not-know",
 )
 READ_PATTERN = Switch(
     "the driver knows read-pattern: one child is read, the next when that fails, and the threshold "
     "is not checked then",
     "block/quorum.c, a9db86b223",
+    "2014-drive/second-image-serves-when-the-first-fails",
 )
 NAMED_FIFO = Switch(
     "the pattern is called fifo, not single",
     f"{COVER}, v2",
+    "2014-drive/first-image-serves",
 )
 FINALIZE_FIFO = Switch(
     "quorum_aio_finalize() frees the buffers up to the child last read, not those of all children",
@@ -31,6 +35,7 @@ FINALIZE_FIFO = Switch(
 ERROR_WITHOUT_NEWLINE = Switch(
     "the error text for an unknown pattern has no newline at its end",
     "a9db86b223, note of the committer in its message",
+    "2014-drive/pattern-there-is-not-as-merged",
 )
 OPTS_FREED = Switch(
     "quorum_open() frees its option list",
@@ -47,4 +52,5 @@ CANCEL_ASYNC = Switch(
 OPEN_IMAGE = Switch(
     "the children's options are read by the block layer's bdrv_open_image()",
     "ea6828d81b",
+    "2014-drive/children-with-a-gap",
 )

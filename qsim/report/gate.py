@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from qsim.outcome import Difference
 from qsim.quorum.revisions import Revision, nearest
+from qsim.recognise import Recognised
 from qsim.report.terminal import render
 from qsim.scenario import Case
 from qsim.series.diff import changes
@@ -27,6 +28,7 @@ class Run(Protocol):
     pool: Pool | None
     baseline: Pool | None
     revision: Revision
+    recognised: Recognised | None
     cases: dict[str, Case]
     left_out: int
     config: Any
@@ -94,6 +96,10 @@ class Tally:
         repeat = run.config.getoption("--repeat")
         if repeat > 1 and run.pool is not None:
             yield f"each case was played {repeat} times on the binary"
+        if run.recognised is not None:
+            yield run.recognised.summary()
+            if not run.recognised.fits or run.config.getoption("verbose") > 0:
+                yield from (f"  {one}" for one in run.recognised.seen)
         if run.left_out:
             yield f"{run.left_out} cases are about other revisions than {run.revision.name}"
         yield from self._why_not()
