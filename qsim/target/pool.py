@@ -115,6 +115,10 @@ class Pool:
                 "qemu-system binary?"
             ) from error
 
+    def pids(self) -> list[int]:
+        """The processes that run now."""
+        return [one.pid for one in self._slots.processes() if one.alive]
+
     async def ask(self, command: str) -> Any:
         """The reply to a command that changes nothing, from a running process."""
         process = self._slots.first.process

@@ -214,6 +214,12 @@ class QemuProcess:
         raise QemuHung(f"waited {timeout_s:.0f} s for {name}")
 
     @property
+    def pid(self) -> int:
+        """The number of the process, which was started."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether the process runs."""
         return self._died is not None and not self._died.done()
