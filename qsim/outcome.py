@@ -8,6 +8,7 @@ there: of the events of one step in one limiter window the first and the last al
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -87,9 +88,23 @@ class StepOutcome:
         if self.early:
             yield "answered before the completion of", ", ".join(self.early)
         if self.exit is not None:
-            yield "exit", f"{self.exit[0]}: {self.exit[1]}"
+            yield "exit", exit_text(self.exit)
         if self.undefined is not None:
             yield "undefined behaviour", self.undefined
+
+
+def exit_text(end: tuple[int, str]) -> str:
+    """How a process ended, and what it printed."""
+    status, said = end
+    how = str(status) if status >= 0 else _signal(-status)
+    return f"{how}: {said or 'nothing on stderr'}"
+
+
+def _signal(number: int) -> str:
+    try:
+        return f"killed by {signal.Signals(number).name}"
+    except ValueError:
+        return f"killed by signal {number}"
 
 
 def _with_data(request: Request) -> str:
@@ -180,6 +195,10 @@ def _after_undefined(expect: Expectation, step: StepOutcome) -> StepOutcome:
     return replace(step, exit=None, undefined=undefined, ret=expect.ret, data=expect.data)
 
 
+def _exit_or_none(end: tuple[int, str] | None) -> str:
+    return "none" if end is None else exit_text(end)
+
+
 def _step_against(
     i: int, expect: Expectation, step: StepOutcome, outcome: Outcome
 ) -> Iterator[Difference]:
@@ -189,7 +208,7 @@ def _step_against(
     if expect.undefined and not outcome.sees_memory:
         step = _after_undefined(expect, step)
     if expect.exit != step.exit:
-        yield differ("exit", expect.exit, step.exit)
+        yield Difference(i, step.label, "exit", *map(_exit_or_none, (expect.exit, step.exit)))
     if expect.exit or step.exit:
         return
     if expect.undefined != step.undefined:
@@ -248,7 +267,8 @@ def between(left: Outcome, right: Outcome) -> list[Difference]:
         for what in FIELDS:
             x, y = getattr(a, what), getattr(b, what)
             if x != y:
-                found.append(Difference(i, a.label, what, _text(x), _text(y)))
+                text = _exit_or_none if what == "exit" else _text
+                found.append(Difference(i, a.label, what, text(x), text(y)))
         if a.beats is not None and b.beats is not None and a.beats != b.beats:
             found.append(Difference(i, a.label, "story", _story(a.beats), _story(b.beats)))
         key = limiter_key if left.reports_by_node and right.reports_by_node else limiter_key_2014

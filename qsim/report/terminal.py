@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from textwrap import wrap
 
-from qsim.outcome import Difference, Outcome, StepOutcome
+from qsim.outcome import Difference, Outcome, StepOutcome, exit_text
 from qsim.scenario.case import Case, Expectation
 from qsim.scenario.content import describe
 
@@ -51,7 +51,7 @@ def _expected_story(expect: Expectation | None, seen: StepOutcome) -> list[str]:
     if expect.undefined is not None:
         lines.append(f"undefined behaviour {expect.undefined}")
     if expect.exit is not None:
-        lines.append(f"exit {expect.exit[0]}: {expect.exit[1]}")
+        lines.append(f"exit {exit_text(expect.exit)}")
     lines += [f"event {event}" for event in expect.events]
     return lines
 

@@ -128,8 +128,14 @@ class Pool:
     async def run(self, case: Case) -> Outcome:
         """Play ``case`` and wait for its late events.
 
-        :raise NotUsable: when no process can be started any more.
+        When no process can be started any more that is the trouble of the outcome.
         """
+        try:
+            return await self._run(case)
+        except NotUsable as error:
+            return Outcome(f"QEMU {self.version}", trouble=[str(error)])
+
+    async def _run(self, case: Case) -> Outcome:
         if self.old:
             return await self._run_old(case)
         reason = self.shape.unsupported(case)

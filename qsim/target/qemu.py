@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from qemu.qmp import ExecuteError
+from qemu.qmp import ExecuteError, QMPError
 
 from qsim.block.child import Reply, extent_kind
 from qsim.block.events import Event, limiter_key
@@ -28,9 +28,11 @@ from qsim.target.kept import KeptNodes, can_keep, key_of, number_of
 from qsim.target.limiter import Windows
 from qsim.target.names import Names
 from qsim.target.nbd_client import GuestConnection, GuestReply, NbdConnectionLost
+from qsim.target.nbd_proto import NbdError
 from qsim.target.nbd_server import Arrival, ChildServer
 from qsim.target.nbd_wire import Wire, drained
-from qsim.target.process import PATIENCE_S, QemuProcess
+from qsim.target.postmortem import last_words, sanitizer_report, stacks
+from qsim.target.process import PATIENCE_S, QemuProcess, first_line
 from qsim.target.views import view
 from qsim.target.wire import Dialect, today, with_servers
 
@@ -125,18 +127,33 @@ class QemuRun:
             if not outcome.steps:
                 outcome.trouble.append(f"set-up: QEMU died while children were added: {death}")
             shown.beats = self.stage.end()
-            shown.exit = (death.status, self.names.back(death.stderr))
+            shown.exit = (death.status, self.names.back(last_words(death.stderr)))
             if outcome.contents is None:
                 outcome.contents = self._contents()
         except QemuHung as hang:
             shown.beats = self.stage.end()
-            outcome.trouble.append(f"{shown.label}: QEMU hangs: {hang}")
+            where = await stacks(self.process.pid)
+            text = f"{shown.label}: QEMU hangs: {hang}"
+            outcome.trouble.append(f"{text}\n{where}" if where else text)
             await self.process.stop()
+        except (QMPError, NbdError) as error:
+            # It talks rubbish, hung up, or refused what every QEMU does.
+            shown.beats = self.stage.end()
+            outcome.trouble.append(f"{shown.label}: {first_line(str(error))}")
+            await self.process.stop()
+        else:
+            self._look_at_stderr(shown.label)
         finally:
             self._forget_children()
         if abs(time.time() - time.monotonic() - clock) > CLOCK_DRIFT_S:
             raise ClockJumped
         return played
+
+    def _look_at_stderr(self, label: str) -> None:
+        """A sanitizer that reports without ending the process is a result all the same."""
+        report = sanitizer_report(self.process.stderr())
+        if report:
+            self.played.outcome.trouble.append(f"{label}: {last_words(report)}")
 
     def key(self, event: Event) -> str:
         """Which of the limiter's windows an event falls in."""
@@ -516,6 +533,13 @@ def attribute(played: Played, events: EventLog) -> None:
         and played.begin_s <= event.emitted_s < played.end_s
     ]
     mine.sort(key=lambda event: event.emitted_s)
+    known = {*played.dialect.schema.events, *today().schema.events}
+    strange = {
+        event.name
+        for event in events.since(played.first_event)
+        if event.name not in known and played.begin_s <= event.emitted_s < played.end_s
+    }
+    played.outcome.trouble += [f"an event nobody knows: {name}" for name in sorted(strange)]
     for event in mine:
         index = 0
         for i, start in enumerate(played.starts):
