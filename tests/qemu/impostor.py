@@ -23,7 +23,7 @@ from pathlib import Path
 OFFSET = 4242 * 8
 READ = struct.pack(">IHH", 0x25609513, 0, 0)
 SURPRISE = (
-    b'{"event": "QUORUM_SURPRISE", "data": {}, "timestamp": {"seconds": %d, "microseconds": 0}}\r\n'
+    b'{"event": "QUORUM_SURPRISE", "data": {}, "timestamp": {"seconds": %d, "microseconds": %d}}\r\n'
 )
 REPORT = """\
 =================================================================
