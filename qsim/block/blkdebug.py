@@ -25,12 +25,12 @@ class BlkdebugNode(BlockDriverState):
 
     driver = "blkdebug"
     has_pwrite_zeroes = True
+    flushes_to_disk = True
     raw_block_status = True
 
     def __init__(self, world: World, node_name: str, align: int) -> None:
         super().__init__(world, node_name)
         self.align = align
-        self.flushed_gen = 0
 
     @property
     def _image(self) -> BdrvChild:
@@ -59,18 +59,8 @@ class BlkdebugNode(BlockDriverState):
         return await bdrv_co_pwrite_zeroes(self._image, offset, bytes_, flags)
 
     async def co_flush(self) -> int:
-        """blkdebug_co_flush() as .bdrv_co_flush_to_disk flushes the child, if anything was written
-        since the last time; then the generic layer flushes all children in any case.
-        """
-        current_gen = self.write_gen
-        ret = 0
-        if self.flushed_gen != current_gen:
-            ret = await bdrv_co_flush(self._image.bs)
-        if ret >= 0:
-            ret = await bdrv_co_flush(self._image.bs)
-        if ret == 0:
-            self.flushed_gen = current_gen
-        return ret
+        """blkdebug_co_flush(), which is .bdrv_co_flush_to_disk."""
+        return await bdrv_co_flush(self._image.bs)
 
     def getlength(self) -> int:
         """blkdebug_getlength()."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The generic request paths every child request goes through (block/io.c, 7.2 and 10.0).
+"""The generic request paths every child request goes through (block/io.c, 5.2 to 10.0).
 
 What matters between the quorum driver and its children is re-told: alignment and padding,
 splitting at the largest transfer, FUA emulated by a flush, write-zeroes that fall back to plain
@@ -331,14 +331,36 @@ async def bdrv_co_flush(bs: BlockDriverState) -> int:
     """bdrv_co_flush(): one at a time for each node; a read-only node is not flushed."""
     if bs.read_only:
         return 0
+    current_gen = bs.write_gen
     while bs.active_flush_req:
         bs.flush_queue.append(qemu_coroutine_self())
         await qemu_coroutine_yield()
     bs.active_flush_req = True
-    ret = await bs.co_flush()
+    if bs.flushes_to_disk:
+        ret = await _bdrv_co_flush_in_parts(bs, current_gen)
+    else:
+        ret = await bs.co_flush()
+    if ret == 0:
+        bs.flushed_gen = current_gen
     bs.active_flush_req = False
     if bs.flush_queue:
         aio_co_wake(bs.flush_queue.pop(0))
+    return ret
+
+
+async def _bdrv_co_flush_in_parts(bs: BlockDriverState, current_gen: int) -> int:
+    """bdrv_co_flush() of a driver with .bdrv_co_flush_to_disk: that, unless nothing was written
+    since the last time; then each child that can be written, the newest first.
+    """
+    if bs.flushed_gen != current_gen:
+        ret = await bs.co_flush()
+        if ret < 0:
+            return ret
+    ret = 0
+    for edge in list(bs.children):
+        if edge.perm & (Perm.WRITE | Perm.WRITE_UNCHANGED):
+            result = await bdrv_co_flush(edge.bs)
+            ret = ret or result
     return ret
 
 
@@ -354,6 +376,9 @@ async def bdrv_co_block_status(
     bytes_ = min(bytes_, total - offset)
     if bs.raw_block_status:
         return await bdrv_co_block_status(bs.children[0].bs, want_zero, offset, bytes_)
+    if not bs.has_block_status:
+        end = Status.EOF if offset + bytes_ == total else Status.NONE
+        return 0, Status.DATA | Status.ALLOCATED | end, bytes_
     align = bs.limits.request_alignment
     start = align_down(offset, align)
     length = align_up(offset + bytes_, align) - start

@@ -32,7 +32,12 @@ from qsim.block.options import (
     qdict_first,
     qdict_flatten,
 )
-from qsim.block.switches import CHILDREN_CLOSE_TOGETHER
+from qsim.block.switches import (
+    CHILDREN_CLOSE_TOGETHER,
+    DUPLICATE_NAMES_NODE,
+    LOOKUP_QUOTES,
+    REPLACE_LOOKS_UP,
+)
 
 #: The QMP commands the model takes.
 COMMANDS = (
@@ -105,9 +110,11 @@ class Monitor:
 
         :raise QmpError: when there is none.
         """
-        if name not in self.nodes:
+        if name in self.nodes:
+            return self.nodes[name]
+        if LOOKUP_QUOTES in self.world.switches:
             raise QmpError(f"Cannot find device='{name}' nor node-name='{name}'")
-        return self.nodes[name]
+        raise QmpError(f"Cannot find device={name} nor node_name={name}")
 
     def blockdev_add(self, **options: Any) -> dict[str, Any]:
         """qmp_blockdev_add()."""
@@ -172,7 +179,9 @@ class Monitor:
 
     def duplicate(self, name: str) -> QmpError:
         """What is said of a name that is taken."""
-        return QmpError(f"Duplicate nodes with node-name='{name}'")
+        if DUPLICATE_NAMES_NODE in self.world.switches:
+            return QmpError(f"Duplicate nodes with node-name='{name}'")
+        return QmpError("Duplicate node name")
 
     def unsupported(self, bs: BlockDriverState, key: str) -> QmpError:
         """What is said of an option that nobody has used."""
@@ -289,7 +298,9 @@ class Monitor:
         bs, target_bs = self.find(device), self.find(target)
         if replaces is not None:
             if replaces not in self.nodes:
-                raise QmpError(f"Failed to find node with node-name='{replaces}'")
+                if REPLACE_LOOKS_UP in self.world.switches:
+                    raise QmpError(f"Failed to find node with node-name='{replaces}'")
+                raise QmpError(f"Node name '{replaces}' not found")
             to_replace = self.nodes[replaces]
             if not self._recurse_can_replace(bs, to_replace):
                 raise QmpError(

@@ -81,19 +81,6 @@ class Monitor2014(Monitor):
             return nodes
         return [{**node, "image": {}} for node in nodes]
 
-    def duplicate(self, name: str) -> QmpError:
-        """What is said of a name that is taken."""
-        return QmpError("Duplicate node name")
-
-    def find(self, name: str) -> BlockDriverState:
-        """bdrv_lookup_bs().
-
-        :raise QmpError: when there is neither a device nor a node of that name.
-        """
-        if name not in self.nodes:
-            raise QmpError(f"Cannot find device={name} nor node_name={name}")
-        return self.nodes[name]
-
     def unsupported(self, bs: BlockDriverState, key: str) -> QmpError:
         """What is said of an option that nobody has used."""
         return QmpError(

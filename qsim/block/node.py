@@ -22,7 +22,7 @@ from qsim.block.flags import (
 )
 from qsim.block.iovec import QEMUIOVector
 from qsim.block.memory import Block, Ledger
-from qsim.block.switches import NO_PERMISSIONS, Switch
+from qsim.block.switches import CONFLICT_NAMES_BOTH, NO_PERMISSIONS, Switch
 
 
 @dataclass(eq=False)
@@ -78,8 +78,12 @@ class BlockDriverState:
     """
 
     driver = ""
-    #: Whether the driver has .bdrv_co_pwrite_zeroes / a status callback / add and del child.
+    #: Whether the driver has .bdrv_co_pwrite_zeroes.
     has_pwrite_zeroes = False
+    #: Whether the driver has .bdrv_co_block_status; without, everything is data.
+    has_block_status = True
+    #: Whether its flush is .bdrv_co_flush_to_disk, which the children's own follow.
+    flushes_to_disk = False
     #: Whether block status is the child's, for the very range asked (BDRV_BLOCK_RAW).
     raw_block_status = False
     #: The strong runtime options, in the driver's order (.strong_runtime_opts).
@@ -99,6 +103,7 @@ class BlockDriverState:
         self.supported_write_flags = Req.NONE
         self.supported_zero_flags = Req.NONE
         self.write_gen = 0
+        self.flushed_gen = 0
         self.active_flush_req = False
         self.flush_queue: list[Coroutine] = []
         self.monitor_owned = False
@@ -121,7 +126,7 @@ class BlockDriverState:
         raise NotImplementedError
 
     async def co_flush(self) -> int:
-        """.bdrv_co_flush or .bdrv_co_flush_to_os: 0 or a negative errno."""
+        """.bdrv_co_flush, .bdrv_co_flush_to_os or _to_disk: 0 or a negative errno."""
         raise NotImplementedError
 
     async def co_block_status(
@@ -258,6 +263,17 @@ def _refresh_node(bs: BlockDriverState, saved: list[tuple[BdrvChild, Perm, Perm]
     if conflict:
         raise QmpError(conflict, -number("EPERM"))
     perm, shared = bdrv_get_cumulative_perm(bs)
+    _check_writable(bs, perm)
+    for edge in bs.children:
+        saved.append((edge, edge.perm, edge.shared_perm))
+        edge.perm, edge.shared_perm = bs.child_perm(perm, shared)
+
+
+def _check_writable(bs: BlockDriverState, perm: Perm) -> None:
+    """What bdrv_check_perm() and bdrv_node_check_perm() ask of a node that is to be written.
+
+    :raise QmpError: when it cannot be.
+    """
     if perm & (Perm.WRITE | Perm.WRITE_UNCHANGED):
         if bs.read_only:
             raise QmpError("Block node is read-only", -number("EPERM"))
@@ -267,9 +283,41 @@ def _refresh_node(bs: BlockDriverState, saved: list[tuple[BdrvChild, Perm, Perm]
                 "of request alignment",
                 -number("EPERM"),
             )
+
+
+def _check_update_perm(
+    bs: BlockDriverState, perm: Perm, shared: Perm, ignored: tuple[BdrvChild, ...] = ()
+) -> None:
+    """bdrv_check_update_perm() of 5.2: a new demand on ``bs`` is held against one user after the
+    other, and what follows from it against those of its children, the newest first.
+
+    :param ignored: the edges by which it came down here.
+    :raise QmpError: naming the first user that does not allow it, or that it does not allow.
+    """
+    cumulative, cumulative_shared = perm, shared
+    for edge in bs.parents:
+        if edge in ignored:
+            continue
+        user = edge.parent.node_name if edge.parent else edge.user
+        text = f"Conflicts with use by {user} as '{edge.name}', which"
+        if perm & ~edge.shared_perm:
+            names = bdrv_perm_names(perm & ~edge.shared_perm)
+            raise QmpError(f"{text} does not allow '{names}' on {bs.node_name}", -number("EPERM"))
+        if edge.perm & ~shared:
+            names = bdrv_perm_names(edge.perm & ~shared)
+            raise QmpError(f"{text} uses '{names}' on {bs.node_name}", -number("EPERM"))
+        cumulative |= edge.perm
+        cumulative_shared &= edge.shared_perm
+    _check_writable(bs, cumulative)
     for edge in bs.children:
-        saved.append((edge, edge.perm, edge.shared_perm))
-        edge.perm, edge.shared_perm = bs.child_perm(perm, shared)
+        below = bs.child_perm(cumulative, cumulative_shared)
+        _check_update_perm(edge.bs, *below, (edge, *ignored))
+
+
+def _check_attach(bs: BlockDriverState, perm: Perm, shared: Perm) -> None:
+    """What is checked of a new user before it is one; nothing since 7.2, which then looks."""
+    if not {NO_PERMISSIONS, CONFLICT_NAMES_BOTH} & bs.world.switches:
+        _check_update_perm(bs, perm, shared)
 
 
 def bdrv_attach_child(parent: BlockDriverState, bs: BlockDriverState, name: str) -> BdrvChild:
@@ -277,6 +325,7 @@ def bdrv_attach_child(parent: BlockDriverState, bs: BlockDriverState, name: str)
 
     :raise QmpError: when the permissions do not allow it; nothing has changed then.
     """
+    _check_attach(bs, *parent.child_perm(*bdrv_get_cumulative_perm(parent)))
     edge = BdrvChild(bs, name, parent)
     # Both lists are LIFO in QEMU (QLIST_INSERT_HEAD).
     bs.parents.insert(0, edge)
@@ -303,6 +352,7 @@ def bdrv_root_attach(bs: BlockDriverState, user: str, perm: Perm, shared: Perm) 
 
     :raise QmpError: when the permissions do not allow it.
     """
+    _check_attach(bs, perm, shared)
     edge = BdrvChild(bs, "root", None, user, perm, shared)
     bs.parents.insert(0, edge)
     try:

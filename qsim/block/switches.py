@@ -37,8 +37,40 @@ CHILDREN_CLOSE_TOGETHER = Switch(
 NBD_REPLY_AT_ONCE = Switch(
     "a request to an NBD child ends as soon as its own reply is there, whoever else waits on the "
     "connection",
-    "block/nbd.c, between 10.0 and 11.1, seen on 11.1.3",
+    "block/nbd.c nbd_connection_entry(), a reader of its own, gone between 5.2 and 7.2; and again "
+    "between 10.0 and 11.1, seen on 11.1.3",
     "together/two-fifo-reads,-each-goes-its-own-way",
+)
+
+CONFLICT_NAMES_BOTH = Switch(
+    "who may not do what with a node is told with both users and what each needs, after all "
+    "permissions have changed, not with the one user a new demand was held against",
+    "block.c bdrv_parent_perms_conflict(), for bdrv_check_update_perm(), between 5.2 and 7.2",
+    "permissions/a-child-used-twice-and-rewriting",
+)
+
+ENUM_NAMES_MEMBER = Switch(
+    "a value that an enumeration does not have is refused with the name of the member",
+    "qapi/qapi-visit-core.c input_type_enum(), between 5.2 and 7.2",
+    "options/read-pattern-unknown",
+)
+
+LOOKUP_QUOTES = Switch(
+    "a node that is not there is told with its name in quotes",
+    "block.c bdrv_lookup_bs(), between 5.2 and 7.2",
+    "options/first-child-not-found",
+)
+
+DUPLICATE_NAMES_NODE = Switch(
+    "a node name that is taken is told",
+    "block.c bdrv_assign_node_name(), between 5.2 and 7.2",
+    "options/node-name-taken",
+)
+
+REPLACE_LOOKS_UP = Switch(
+    "a node to be replaced that is not there is told as anywhere else in QMP",
+    "block.c check_to_replace_node() calls bdrv_find_node() with an error, between 5.2 and 7.2",
+    "replace/a-node-that-does-not-exist",
 )
 
 AIOCB_REFCOUNT = Switch(

@@ -2,7 +2,7 @@
 """What QEMU says to arguments that do not conform: the first error its input visitor meets.
 
 Source: qapi/qobject-input-visitor.c, qapi/qapi-visit-core.c and the texts of
-include/qapi/qmp/qerror.h, 7.2.
+include/qapi/qmp/qerror.h, 5.2 to 10.0.
 """
 
 from __future__ import annotations
@@ -28,6 +28,14 @@ class VisitError(Exception):
     """The error QEMU would answer with; ``str()`` is its ``desc``."""
 
 
+class EnumError(VisitError):
+    """That of a value an enumeration does not have."""
+
+    def __init__(self, name: str, value: str) -> None:
+        super().__init__(f"Parameter '{name}' does not accept value '{value}'")
+        self.value = value
+
+
 def visit_arguments(schema: Schema, command: str, arguments: Mapping[str, Any]) -> None:
     """Visit a command's arguments as QEMU does.
 
@@ -42,6 +50,17 @@ def visit_arguments(schema: Schema, command: str, arguments: Mapping[str, Any]) 
     else:
         _visit_members(schema, data.values(), arguments, "")
         _check_unexpected(arguments, data, "")
+
+
+def visit_arguments_5_2(schema: Schema, command: str, arguments: Mapping[str, Any]) -> None:
+    """The same in 5.2, which does not say what member an enumeration's value was for.
+
+    :raise VisitError: see there.
+    """
+    try:
+        visit_arguments(schema, command, arguments)
+    except EnumError as error:
+        raise VisitError(f"Invalid parameter '{error.value}'") from error
 
 
 def _wrong_type(full: str, expected: str) -> VisitError:
@@ -80,7 +99,7 @@ def _visit_type(schema: Schema, ref: TypeRef, value: Any, name: str, full: str) 
             if not isinstance(value, str):
                 raise _wrong_type(full, "string")
             if value not in enum.values:
-                raise VisitError(f"Parameter '{name or 'null'}' does not accept value '{value}'")
+                raise EnumError(name or "null", value)
         case Struct() | Union() as obj:
             if not isinstance(value, dict):
                 raise _wrong_type(full, "object")

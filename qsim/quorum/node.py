@@ -11,18 +11,21 @@ from qsim.block.iovec import QEMUIOVector
 from qsim.block.node import BdrvChild, BlockDriverState, World
 from qsim.quorum import coroutine
 from qsim.quorum.revisions import Revision
+from qsim.quorum.switches import BLOCK_STATUS, CO_FLUSH, PWRITE_ZEROES
 
 
 class QuorumNode(BlockDriverState):
     """BDRVQuorumState and the callbacks, which the engine of the revision carries out."""
 
     driver = "quorum"
-    has_pwrite_zeroes = True
     strong_runtime_opts = ("vote-threshold", "blkverify", "rewrite-corrupted", "read-pattern")
 
     def __init__(self, world: World, node_name: str, revision: Revision) -> None:
         super().__init__(world, node_name)
         self.revision = revision
+        self.has_pwrite_zeroes = PWRITE_ZEROES in revision.switches
+        self.has_block_status = BLOCK_STATUS in revision.switches
+        self.flushes_to_disk = CO_FLUSH not in revision.switches
         self.quorum_children: list[BdrvChild] = []
         self.next_child_index = 0
         self.threshold = 0
@@ -48,7 +51,7 @@ class QuorumNode(BlockDriverState):
         return await coroutine.quorum_co_pwrite_zeroes(self, offset, bytes_, flags)
 
     async def co_flush(self) -> int:
-        """.bdrv_co_flush."""
+        """.bdrv_co_flush, or .bdrv_co_flush_to_disk."""
         return await coroutine.quorum_co_flush(self)
 
     async def co_block_status(
@@ -98,6 +101,8 @@ class QuorumNode(BlockDriverState):
 
     def refresh_flags(self) -> None:
         """quorum_refresh_flags(): of the zero flags, what all children support."""
+        if not self.has_pwrite_zeroes:
+            return
         flags = Req.FUA | Req.MAY_UNMAP | Req.NO_FALLBACK
         for edge in self.quorum_children:
             flags &= edge.bs.supported_zero_flags

@@ -11,6 +11,7 @@ from qsim.block.flags import Req
 from qsim.block.node import BdrvChild, BlockDriverState, bdrv_unref_child
 from qsim.block.options import qdict_array_entries, qemu_opts_absorb
 from qsim.quorum.node import QuorumNode
+from qsim.quorum.switches import THRESHOLD_ARTICLE
 
 EINVAL, ERANGE = 22, 34
 
@@ -34,13 +35,14 @@ def as_int(value: int) -> int:
     return value - (1 << 32) if value & 0x80000000 else value
 
 
-def quorum_valid_threshold(threshold: int, num_children: int) -> None:
+def quorum_valid_threshold(threshold: int, num_children: int, value: str) -> None:
     """quorum_valid_threshold().
 
+    :param value: how it calls what it expects.
     :raise QmpError: below one, or above the number of children.
     """
     if threshold < 1:
-        raise QmpError("Parameter 'vote-threshold' expects a value >= 1", -ERANGE)
+        raise QmpError(f"Parameter 'vote-threshold' expects {value} >= 1", -ERANGE)
     if threshold > num_children:
         raise QmpError("threshold may not exceed children count", -ERANGE)
 
@@ -58,7 +60,8 @@ def quorum_open(bs: QuorumNode, options: dict[str, Any], open_child: OpenChild) 
     opts = qemu_opts_absorb(RUNTIME_OPTS, options)
 
     bs.threshold = as_int(opts.get("vote-threshold", 0))
-    quorum_valid_threshold(bs.threshold, num_children)
+    value = "a value" if THRESHOLD_ARTICLE in bs.revision.switches else "value"
+    quorum_valid_threshold(bs.threshold, num_children, value)
 
     bs.read_pattern = opts.get("read-pattern", "quorum")
     if bs.read_pattern not in READ_PATTERNS:

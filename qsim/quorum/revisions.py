@@ -17,6 +17,10 @@ from qsim.block.switches import (
     AIOCB_REFCOUNT,
     BDRV_CHILD,
     CHILDREN_CLOSE_TOGETHER,
+    CONFLICT_NAMES_BOTH,
+    DUPLICATE_NAMES_NODE,
+    ENUM_NAMES_MEMBER,
+    LOOKUP_QUOTES,
     NBD_FEW_ERRNOS,
     NBD_GONE_IS_EBADF,
     NBD_REPLY_AT_ONCE,
@@ -24,20 +28,25 @@ from qsim.block.switches import (
     NODE_IMAGE_INFO,
     OPEN_ERROR_PLAIN,
     READ_ONLY_IS_EPERM,
+    REPLACE_LOOKS_UP,
     UNMAP_AT_EVERY_NODE,
     Switch,
 )
 from qsim.quorum.switches import (
+    BLOCK_STATUS,
     CANCEL_ASYNC,
     CANCEL_SKIPS_NULL,
+    CO_FLUSH,
     ERROR_WITHOUT_NEWLINE,
     FINALIZE_FIFO,
     NAMED_FIFO,
     OPEN_IMAGE,
     OPTS_FREED,
+    PWRITE_ZEROES,
     READ_PATTERN,
     SCHEMA_READ_PATTERN,
     SCHEMA_READ_PATTERN_ENUM,
+    THRESHOLD_ARTICLE,
 )
 
 
@@ -86,7 +95,11 @@ _IMAGE = _ASYNC | {
     READ_ONLY_IS_EPERM, NODE_IMAGE_INFO,
 }  # fmt: skip
 
-_TEN = frozenset({UNMAP_AT_EVERY_NODE, CHILDREN_CLOSE_TOGETHER})
+_SEVEN = frozenset({
+    PWRITE_ZEROES, BLOCK_STATUS, CO_FLUSH, THRESHOLD_ARTICLE, CONFLICT_NAMES_BOTH,
+    ENUM_NAMES_MEMBER, LOOKUP_QUOTES, DUPLICATE_NAMES_NODE, REPLACE_LOOKS_UP,
+})  # fmt: skip
+_TEN = _SEVEN | {UNMAP_AT_EVERY_NODE, CHILDREN_CLOSE_TOGETHER}
 
 _NO_ENUM = (
     "whether the schema named the option before v3 added its enumeration, and as what: "
@@ -168,7 +181,13 @@ REVISIONS: tuple[Revision, ...] = (
         "d2966f804d",
         ("2.3.50",),
     ),
-    Revision("7.2", "QEMU 7.2 block/quorum.c", releases=("7.2",)),
+    Revision(
+        "5.2",
+        "QEMU 5.2 block/quorum.c",
+        switches=frozenset({NBD_REPLY_AT_ONCE}),
+        releases=("5.2",),
+    ),
+    Revision("7.2", "QEMU 7.2 block/quorum.c", switches=_SEVEN, releases=("7.2",)),
     Revision(
         "10.0",
         "QEMU 10.0 block/quorum.c",
@@ -187,7 +206,7 @@ DEFAULT = "7.2"
 
 #: Since when the driver has coroutines, and the first release known that has.
 FIRST_WITH_COROUTINES = (2, 9)
-FIRST_RELEASE = "7.2"
+FIRST_RELEASE = "5.2"
 
 
 def revision(name: str) -> Revision:

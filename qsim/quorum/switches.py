@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What differs between the driver's revisions of 2014 and 2015, each with its source."""
+"""What differs between the driver's revisions, each with its source."""
 
 from __future__ import annotations
 
@@ -53,4 +53,26 @@ OPEN_IMAGE = Switch(
     "the children's options are read by the block layer's bdrv_open_image()",
     "ea6828d81b",
     "2014-drive/children-with-a-gap",
+)
+PWRITE_ZEROES = Switch(
+    "zeroes are written to the children as such, with the flags that all of them support, not as "
+    "data",
+    "block/quorum.c quorum_co_pwrite_zeroes(), quorum_refresh_flags(), between 5.2 and 7.2",
+    "write-zeroes/all-succeed",
+)
+BLOCK_STATUS = Switch(
+    "block status is asked of the children, and zero where all of them say so",
+    "block/quorum.c quorum_co_block_status(), between 5.2 and 7.2",
+    "block-status/all-zero",
+)
+CO_FLUSH = Switch(
+    "a flush is the driver's, every time, and its vote the result, instead of a first half, for "
+    "when something was written, before the block layer flushes each child that can be written",
+    "block/quorum.c bdrv_quorum, .bdrv_co_flush for .bdrv_co_flush_to_disk, between 5.2 and 7.2",
+    "flush/all-succeed",
+)
+THRESHOLD_ARTICLE = Switch(
+    "a threshold below one is told to expect a value",
+    "block/quorum.c quorum_valid_threshold(), between 5.2 and 7.2",
+    "options/threshold-zero",
 )

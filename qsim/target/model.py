@@ -42,7 +42,7 @@ class _Run:
         self.process = process_of(revision, self.world, self.stage, self.run_until_done)
         self.monitor = self.process.monitor
         state = revision.schema_2014
-        self.dialect = of_2014(state) if state else today()
+        self.dialect = of_2014(state) if state else today(revision.switches)
         # Since the driver has coroutines whoever cancels a request just waits for its end.
         self.cancels = revision.engine == "callback"
         self.guest: Guest | None = None

@@ -9,8 +9,9 @@ from typing import Any
 
 from qsim.block.error import QmpError
 from qsim.block.events import Event
+from qsim.block.switches import ENUM_NAMES_MEMBER, Switch
 from qsim.qapi import QapiValueError, Schema, schema_2014, shipped_schema
-from qsim.qapi.visit import VisitError, visit_arguments
+from qsim.qapi.visit import VisitError, visit_arguments, visit_arguments_5_2
 from qsim.qapi.visit_2014 import visit_arguments_2014
 
 
@@ -63,9 +64,10 @@ class Dialect:
         return None
 
 
-def today() -> Dialect:
+def today(switches: frozenset[Switch] = frozenset({ENUM_NAMES_MEMBER})) -> Dialect:
     """The dialect of the releases with coroutines."""
-    return Dialect(shipped_schema(), visit_arguments)
+    named = ENUM_NAMES_MEMBER in switches
+    return Dialect(shipped_schema(), visit_arguments if named else visit_arguments_5_2)
 
 
 def of_2014(state: str) -> Dialect:
