@@ -289,7 +289,7 @@ async def _bdrv_co_do_pwrite_zeroes(
     bs.bsc_invalidate_range(offset, bytes_)
     align = bs.limits.request_alignment
     max_zeroes = align_down(bs.limits.max_pwrite_zeroes or INT64_MAX, align)
-    max_transfer = bs.limits.max_transfer or MAX_BOUNCE_BUFFER
+    max_transfer = min(bs.limits.max_transfer or MAX_BOUNCE_BUFFER, MAX_BOUNCE_BUFFER)
     need_flush = False
     ret = 0
     while bytes_ > 0 and ret == 0:

@@ -3,5 +3,5 @@
 
 ``versions.py`` is what the cover letter and the upstream history say, as data; ``state.py`` asks
 the model what a revision takes; ``diff.py`` plays scenarios on two revisions and says why they
-part, ``leap.py`` why they part between mid-2015 and 7.2, where no history is at hand.
+part, ``leap.py`` why they part between mid-2015 and 5.2, where no history is at hand.
 """

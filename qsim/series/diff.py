@@ -18,7 +18,7 @@ from qsim.series.leap import reasons
 from qsim.target.model import run_model
 
 #: Both ends of the gap in the history at hand.
-GAP = ("mid-2015", "7.2")
+GAP = ("mid-2015", "5.2")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _causes(case: Case, older: Revision, newer: Revision) -> dict[Cause, Differe
     a, b = _play(case, before), _play(case, after)
     if a is not None and b is not None:
         for row, one in reasons(case, _differences(a, b)):
-            causes[Cause(row.reason, f"{row.source}, between mid-2015 and 7.2")] = one
+            causes[Cause(row.reason, f"{row.source}, between mid-2015 and 5.2")] = one
     return causes | _turned(case, after, newer)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What changed between mid-2015 and 7.2, read off both ends: the history at hand has a gap there.
+"""What changed between mid-2015 and 5.2, read off both ends: the history at hand has a gap there.
 
-A row says how a difference of that kind looks, what the reason is, and the function of 7.2 that
+A row says how a difference of that kind looks, what the reason is, and the function of 5.2 that
 shows it.  A scenario that differs and fits no row is unexplained, which is an error here.
 """
 
@@ -17,7 +17,7 @@ from qsim.scenario import Case
 
 @dataclass(frozen=True)
 class Row:
-    """One reason; ``pattern`` is found in ``what: mid-2015 => 7.2`` of a difference.
+    """One reason; ``pattern`` is found in ``what: mid-2015 => 5.2`` of a difference.
 
     ``fifo`` restricts it to quorums in FIFO order, or to all others.
     """
@@ -56,10 +56,16 @@ ROWS = (
         fifo=True,
     ),
     Row(
-        r"^events: none => QUORUM_REPORT_BAD flush|^ret: (0 => E|E\w+ => 0)",
-        "a flush succeeds when as many children as the threshold says have; one that fails is "
-        "reported, and only errors vote",
+        r"^events: none => QUORUM_REPORT_BAD flush",
+        "the driver's flush succeeds when as many children as the threshold says have; one that "
+        "fails is reported, and only errors vote",
         "quorum_co_flush()",
+    ),
+    Row(
+        r"^ret: (0 => E|E\w+ => 0)|^story: .*c1 flush.* => .*c[1-9] flush; \[c\d flush: \w+\]; c0",
+        "after the driver's flush, which is left out when nothing was written, the block layer "
+        "flushes each child that can be written, the newest first, and takes the first error",
+        "block/io.c bdrv_co_flush()",
     ),
     Row(
         r"^story: .*flush fua",
@@ -119,9 +125,9 @@ ROWS = (
         "block.c bdrv_open_inherit()",
     ),
     Row(
-        r"^error: .*Cannot find device=",
-        "the text for a child that is not there",
-        "block.c bdrv_lookup_bs()",
+        r"^leaks: (?!s->bs).*BdrvChild of bdrv_attach_child",
+        "an open that fails lets go of the children it has, edges and all",
+        "quorum_open()",
     ),
     Row(
         r"^leaks: s->bs",

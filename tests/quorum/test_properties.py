@@ -23,7 +23,14 @@ from qsim.block.sparse import Sparse
 from qsim.block.stage import Asked
 from qsim.outcome import Outcome, StepOutcome
 from qsim.quorum.revisions import REVISIONS, revision
-from qsim.quorum.switches import NAMED_FIFO, OPTS_FREED, READ_PATTERN, SCHEMA_READ_PATTERN
+from qsim.quorum.switches import (
+    CO_FLUSH,
+    NAMED_FIFO,
+    OPTS_FREED,
+    PWRITE_ZEROES,
+    READ_PATTERN,
+    SCHEMA_READ_PATTERN,
+)
 from qsim.scenario.case import Case, ChildSpec, Step
 from qsim.scenario.content import Content
 from qsim.target.model import run_model
@@ -217,10 +224,11 @@ def test_fifo_stops_at_the_first_child_that_answers(world: World) -> None:
 def test_a_write_reaches_every_child_and_succeeds_when_enough_do(
     world: World, pattern: str, verb: str
 ) -> None:
-    outcome = world.play(world.step(verb), fault=verb, **{"read-pattern": pattern})
+    asked = verb if PWRITE_ZEROES in revision(world.revision).switches else "write"
+    outcome = world.play(world.step(verb), fault=asked, **{"read-pattern": pattern})
     step = outcome.steps[1]
     everyone = range(len(world.letters))
-    assert requests(step) == [f"c{i} {verb}" for i in everyone]
+    assert requests(step) == [f"c{i} {asked}" for i in everyone]
     enough = len(world.good) >= world.threshold
     assert step.ret == "0" if enough else step.ret in world.errnos.values()
     assert outcome.contents is not None
@@ -238,6 +246,7 @@ def test_a_write_reaches_every_child_and_succeeds_when_enough_do(
 def test_a_flush_asks_one_after_the_other_and_never_reports_a_failure(
     world: World, pattern: str
 ) -> None:
+    assume(CO_FLUSH in revision(world.revision).switches)
     flush = Step(1, "flush")
     step = world.play(flush, fault="flush", **{"read-pattern": pattern}).steps[1]
     assert requests(step) == [f"c{i} flush" for i in range(len(world.letters))]
@@ -247,6 +256,26 @@ def test_a_flush_asks_one_after_the_other_and_never_reports_a_failure(
     assert [event.get("node-name") for event in step.events] == [
         f"c{i}" for i in sorted(world.errnos)
     ]
+
+
+@given(worlds(), st.sampled_from(["quorum", "fifo"]), st.booleans())
+def test_a_flush_to_disk_is_a_vote_if_something_was_written_and_then_all_children_must_succeed(
+    world: World, pattern: str, written: bool
+) -> None:
+    world = replace(world, revision="5.2")
+    steps = [world.step("write"), Step(1, "flush")][not written :]
+    step = world.play(*steps, fault="flush", **{"read-pattern": pattern}).steps[-1]
+    count = len(world.letters)
+    asked = list(range(count)) if written else []
+    if not written or len(world.good) >= world.threshold:
+        asked += reversed(range(count))
+        errors = [world.errnos[i] for i in sorted(world.errnos, reverse=True)]
+        assert step.ret == (errors or ["0"])[0]
+    else:
+        assert step.ret in world.errnos.values()
+    assert requests(step) == [f"c{i} flush" for i in asked]
+    reported = [event.get("node-name") for event in step.events]
+    assert reported == ([f"c{i}" for i in sorted(world.errnos)] if written else [])
 
 
 @given(worlds())

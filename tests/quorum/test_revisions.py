@@ -39,7 +39,7 @@ COMMITS = {
 def test_revisions_are_the_states_of_the_series_and_then_the_releases_in_their_order() -> None:
     assert NAMES[: len(STATES)] == STATES
     releases = NAMES[len(STATES) :]
-    assert releases[:2] == ["7.2", "10.0"]
+    assert releases[:3] == ["5.2", "7.2", "10.0"]
     assert releases == sorted(releases, key=lambda name: [int(part) for part in name.split(".")])
     assert [rank(name) for name in NAMES] == list(range(len(NAMES)))
 
@@ -65,7 +65,7 @@ def test_revisions_that_were_never_committed_have_no_commit() -> None:
     assert {one.commit: one.name for one in REVISIONS if one.commit} == COMMITS
 
 
-@pytest.mark.parametrize("name", ["", "v5", "a9db86", "a9db86b224", "5.2", "7.20", "V4"])
+@pytest.mark.parametrize("name", ["", "v5", "a9db86", "a9db86b224", "5.3", "7.20", "V4"])
 def test_what_is_no_revision_is_answered_with_those_there_are(name: str) -> None:
     message = f"no revision {name!r}; there are: {', '.join(NAMES)}"
     with pytest.raises(KeyError, match=re.escape(message)):
@@ -80,6 +80,11 @@ def test_what_is_no_revision_is_answered_with_those_there_are(name: str) -> None
         ("2.2.0", "cancel-async"),
         ("2.2.50", "cancel-async"),
         ("2.4.0", "mid-2015"),
+        ("2.9.0", "5.2"),
+        ("5.1.0", "5.2"),
+        ("5.2.0", "5.2"),
+        ("5.2.0 (Debian 1:5.2+dfsg-11+deb11u5)", "5.2"),
+        ("7.1.0", "5.2"),
         ("7.2.0", "7.2"),
         ("7.2.22", "7.2"),
         ("8.1.5", "7.2"),
@@ -124,7 +129,7 @@ def test_range_leaves_out_what_it_is_without() -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "without"), [("5.2", None, []), (None, "5.2", []), (None, None, ["5.2"])]
+    ("since", "until", "without"), [("5.3", None, []), (None, "5.3", []), (None, None, ["5.3"])]
 )
 def test_range_with_what_is_no_revision_is_an_error(
     since: str | None, until: str | None, without: list[str]
