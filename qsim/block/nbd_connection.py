@@ -5,7 +5,8 @@ There is no reader of its own: of the requests that wait, one holds ``receive_mu
 for itself or for others.  With several in flight this shows: a request that has read its own
 reply needs the mutex once more to end, and waits while the next reader, who was handed it, waits
 for a reply to come (block/nbd.c nbd_receive_replies(), nbd_recv_coroutines_wake(); 7.2 and 10.0).
-In 11.1 it does not show any more.
+5.2 had a reader, which waits for the request it wakes (nbd_connection_entry()); in 11.1 it does
+not show any more.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ class NbdConnection:
 
 
 class DirectConnection(NbdConnection):
-    """The same since some release after 10.0: whoever reads a reply passes it on at once."""
+    """The same up to 5.2 and since some release after 10.0: a reply read is passed on at once."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Requests of the driver since 2.9: one coroutine per child and request.
 
-Source: block/quorum.c in 7.2 and 10.0, where these functions do the same (10.0 adds graph-lock
-annotations only).
+Source: block/quorum.c in 5.2, 7.2 and 10.0, where these functions do the same, as far as 5.2 has
+them (10.0 adds graph-lock annotations only).
 """
 
 from __future__ import annotations

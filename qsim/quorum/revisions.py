@@ -3,8 +3,9 @@
 
 A switch is named for the behaviour and carries where it comes from.  Of the series every state is
 a revision: the tree before, after each patch in either order, the versions, v4 as merged and the
-fixes up to mid-2015.  ``block/quorum.c`` of 7.2 and of 10.0 do the same: between them it gained
-graph locks, and the drained sections moved to its callers; what differs lies in the block layer.
+fixes up to mid-2015.  From 5.2 to 7.2 the driver gained zeroes, block status and a flush of its
+own.  ``block/quorum.c`` of 7.2 and of 10.0 do the same: between them it gained graph locks, and the
+drained sections moved to its callers; what differs lies in the block layer.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ from qsim.target.nbd_wire import Parser, Wire
 
 # sun_path holds 108 bytes, one of them the terminating zero.
 _MAX_PATH = 107
+# As long as the magic of a reply, and none.
+_GARBAGE = bytes(4)
 # Ids of metadata contexts are the server's choice.
 _CONTEXT_ID = 1
 # More than this many protocol errors tell nothing new.
@@ -93,6 +95,9 @@ class ChildServer:
         self.path = path
         #: What clients did against the protocol, in order, each naming the export if known.
         self.errors: list[str] = []
+        #: Whether a connection that dies ends with a reply nobody can read: a client that would
+        #: connect again after a mere end of file gives up after that.
+        self.garbles = False
         self._exports: dict[str, Export] = {}
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
@@ -286,6 +291,8 @@ class Connection(Wire):
         self.deaf = True
         loop = asyncio.get_running_loop()
         self._dying = loop.call_later(_LINGER_S, self.transport.abort)
+        if self._server.garbles:
+            self.transport.write(_GARBAGE)
         self.transport.write_eof()
 
     def _send_simple(self, cookie: int, error: int, data: bytes = b"") -> None:

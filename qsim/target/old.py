@@ -34,6 +34,8 @@ from qsim.target.workdir import WorkDir
 
 #: Releases before this one are old: blockdev-add took ``options`` until 2.8.
 FIRST_OF_TODAY = (2, 9)
+#: The first release known not to connect dead children again by itself.
+FIRST_PATIENT = (7, 2)
 #: Round trips of the monitor after which the event loop has done all it had to do: a reply of a
 #: child takes one turn to be read and one for its bottom half, and the first round trip can be
 #: in the same turn as either.
@@ -44,6 +46,16 @@ def is_old(version: str) -> bool:
     """Whether a binary of this version speaks as those of the series' time."""
     major, minor = (int(part) for part in version.split(".")[:2])
     return (major, minor) < FIRST_OF_TODAY
+
+
+def reconnects(version: str) -> bool:
+    """Whether an NBD child's node goes on connecting in the background when its connection ends.
+
+    5.2 does (block/nbd.c nbd_co_reconnect_loop()), and can die of an assertion when the node is
+    then drained or closed; 7.2 connects when there is a request.
+    """
+    major, minor = (int(part) for part in version.split(".")[:2])
+    return FIRST_OF_TODAY <= (major, minor) < FIRST_PATIENT
 
 
 def unsupported(case: Case) -> str:

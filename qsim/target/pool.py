@@ -25,7 +25,7 @@ from qsim.target.images import find_qemu_img
 from qsim.target.limiter import Windows
 from qsim.target.nbd_proto import NbdError
 from qsim.target.nbd_server import ChildServer
-from qsim.target.old import is_old, run_old, unsupported
+from qsim.target.old import is_old, reconnects, run_old, unsupported
 from qsim.target.process import QemuProcess, first_line
 from qsim.target.qemu import ClockJumped, Played, QemuRun, attribute, expected_keys
 from qsim.target.shape import SYSTEM, shape_of
@@ -73,6 +73,7 @@ class Pool:
         self._slots.add(first)
         self.version = first.version
         self.old = is_old(self.version)
+        self._server.garbles = reconnects(self.version)
         try:
             if self.old:
                 await _check_quorum(self.binary, first, OLD_PROBE)

@@ -237,6 +237,21 @@ def test_dead_connection(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_a_connection_can_end_with_what_nobody_can_read(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with house(tmp_path, hold=True) as h:
+            h.server.garbles = True
+            guest = await h.connect()
+            future = guest.submit("flush")
+            await h.wait_held(1)
+            h.held[0].answer(Reply(dead=True))
+            with pytest.raises(nbd.NbdProtocolError, match="magic"):
+                await future
+            await settle(lambda: not h.server.connections("e0"))
+
+    asyncio.run(run())
+
+
 def test_two_connections_to_one_export(tmp_path: Path) -> None:
     async def run() -> None:
         async with house(tmp_path, hold=True) as h:

@@ -23,7 +23,7 @@ from qsim.target import nbd_proto as nbd
 from qsim.target.model import run_model
 from qsim.target.nbd_client import NbdConnectionLost
 from qsim.target.nbd_server import Arrival, ChildServer
-from qsim.target.old import OldNames, is_old, unsupported
+from qsim.target.old import OldNames, is_old, reconnects, unsupported
 from qsim.target.old_guest import OldGuestConnection
 from qsim.target.old_server import OldSocket
 
@@ -64,6 +64,13 @@ CRASH = """
 )
 def test_binaries_up_to_2_8_are_old(version: str, old: bool) -> None:
     assert is_old(version) == old
+
+
+@pytest.mark.parametrize(
+    ("version", "does"), [("2.1.50", False), ("5.2.0", True), ("7.2.22", False), ("10.0.2", False)]
+)
+def test_binaries_up_to_7_1_connect_dead_children_again(version: str, does: bool) -> None:
+    assert reconnects(version) == does
 
 
 def test_cancelling_is_all_an_old_binary_cannot_do(load: Load) -> None:
