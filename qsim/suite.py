@@ -22,6 +22,7 @@ from qsim.data import fixtures_path
 from qsim.outcome import Outcome, against_fixture
 from qsim.quorum.revisions import DEFAULT, REVISIONS, revision
 from qsim.recognise import Recognised, recognise
+from qsim.report.figures import write_figures
 from qsim.report.gate import Tally, render_verdict
 from qsim.report.terminal import render, rerun_command
 from qsim.scenario import Case, ScenarioError, load_paths
@@ -77,6 +78,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=1,
         help="play each case N times on the binary; every run must pass",
     )
+    group.addoption("--figures", metavar="FILE", help="write the closing figures there, as JSON")
 
 
 def _at_least_one(text: str) -> int:
@@ -352,6 +354,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         warning = "NO BINARY WAS COMPARED: name one with --qemu=PATH"
         terminalreporter.write_line("")
         terminalreporter.write_line(warning, yellow=True, bold=True)
+    if config.getoption("--figures"):
+        write_figures(Path(config.getoption("--figures")), tally)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
