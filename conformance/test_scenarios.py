@@ -1,23 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The conformance suite: every case of ``fixtures/`` on the model and on the binary (``--qemu``).
+"""The conformance suite, for ``pytest conformance``; it is in the package, for those without."""
 
-The work is done in :mod:`qsim.suite`, a pytest plugin that is there wherever qsim is installed.
-"""
+from qsim.conformance import test_scenario
 
-from __future__ import annotations
-
-import pytest
-
-from qsim.scenario import Case
-from qsim.suite import MODEL, check_binary, check_model, session_of
-
-
-def test_scenario(qsim_case: Case, witness: str, request: pytest.FixtureRequest) -> None:
-    """The witness tells the fixture's story."""
-    session = session_of(request.config)
-    if witness == MODEL:
-        wrong = check_model(session, qsim_case)
-    else:
-        wrong = check_binary(session, qsim_case, request.node)
-    if wrong is not None:
-        pytest.fail(wrong, pytrace=False)
+__all__ = ["test_scenario"]

@@ -34,6 +34,8 @@ from qsim.target.pool import DEFAULT_JOBS, Pool
 from qsim.verdict import Kind, Verdict, judge, judge_beside, judge_intended
 
 MODEL, QEMU = "model", "qemu"
+#: The suite's test module, for --pyargs.
+MODULE = "qsim.conformance"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -93,6 +95,11 @@ def _suites(config: pytest.Config) -> list[Path]:
     named = [Path(arg.split("::")[0]).resolve() for arg in config.args]
     folders = [path.parent if path.is_file() else path for path in named]
     return [folder for folder in folders if (folder / "test_scenarios.py").exists()]
+
+
+def _is_meant(config: pytest.Config) -> bool:
+    """Whether the suite is among the arguments: its folder, or by name with --pyargs."""
+    return bool(_suites(config)) or any(arg.split("::")[0] == MODULE for arg in config.args)
 
 
 def _fixtures(config: pytest.Config) -> list[Path]:
@@ -243,7 +250,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     Raised any later, pytest would wrap it into a collection error.
     """
     config = session.config
-    if config.getoption("--qemu") or _suites(config):
+    if config.getoption("--qemu") or _is_meant(config):
         shared = session_of(config)
         config.stash[TALLY] = Tally(shared)
         if spread.controls(config):
