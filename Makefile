@@ -6,13 +6,21 @@ VENV   ?= .venv
 QEMU   ?= $(shell command -v qemu-system-x86_64 || echo /usr/bin/qemu-system-x86_64)
 STAMP  := $(VENV)/.installed
 
-.PHONY: conformance check bench qemu clean
+.PHONY: conformance check releases wheels bench qemu clean
 
 conformance: $(STAMP) qemu
 	$(VENV)/bin/pytest conformance --qemu=$(QEMU)
 
 check: $(STAMP) qemu
 	QSIM_QEMU=$(QEMU) $(VENV)/bin/tox
+
+releases: $(STAMP)
+	@command -v mmdebstrap >/dev/null || .ci/install mmdebstrap
+	$(VENV)/bin/tox -e releases
+
+# For machines without a package index.  WHEELS= takes options: --python-version, --platform.
+wheels: $(STAMP)
+	$(VENV)/bin/python -m tools.wheels $(WHEELS)
 
 bench: $(STAMP) qemu
 	$(VENV)/bin/python -m bench --qemu=$(QEMU)
@@ -31,4 +39,4 @@ qemu:
 	@command -v qemu-img >/dev/null || .ci/install qemu-utils
 
 clean:
-	rm -rf $(VENV) .tox .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
+	rm -rf $(VENV) .tox .mypy_cache .ruff_cache .pytest_cache build dist wheels *.egg-info
