@@ -22,9 +22,7 @@ from pathlib import Path
 #: The read that ends the pretence.
 OFFSET = 4242 * 8
 READ = struct.pack(">IHH", 0x25609513, 0, 0)
-SURPRISE = (
-    b'{"event": "QUORUM_SURPRISE", "data": {}, "timestamp": {"seconds": %d, "microseconds": %d}}\r\n'
-)
+SURPRISE = b'{"event": "QUORUM_SURPRISE", "data": {}, "timestamp": {"seconds": %d, "microseconds": %d}}\r\n'
 REPORT = """\
 =================================================================
 ==1234==ERROR: AddressSanitizer: heap-use-after-free on address 0x602000000010
