@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from qsim import cli
-from qsim.quorum.revisions import REVISIONS
+from qsim.quorum.revisions import REVISIONS, revision
 from qsim.scenario import Case
 from qsim.scenario.content import parse_content
 from qsim.scenario.load import load_text
@@ -200,3 +200,11 @@ def test_what_series_md_shows_is_what_is_printed(
     result = CliRunner().invoke(cli.main, shlex.split(block[0])[2:])
     assert result.exit_code == 0
     assert result.output.rstrip().splitlines() == [line.rstrip() for line in block[1:]]
+
+
+def test_the_changes_of_six_years_are_explained() -> None:
+    text = (ROOT / "docs" / "six-years.md").read_text("utf-8")
+    for switch in revision("5.2").switches ^ revision("11.1").switches:
+        # The first words of a reason are in the table; the report has all of them.
+        head = re.split(r"[,:]| and what| with the flags| with both", switch.name)[0]
+        assert head in text, switch.name

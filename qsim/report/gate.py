@@ -157,13 +157,15 @@ class Tally:
             f"unlike the fixture on both alike: {len(old)}"
         )
         causes = self._causes([entry["case"] for entry in changed])
-        for entry in sorted(
-            changed, key=lambda entry: (causes.get(entry["case"], ""), entry["case"])
-        ):
-            yield f"  {entry['case']}: {Kind[entry['kind']].text}"
-            yield from _changed(tuple(Difference(*one) for one in entry["change"]), "      ")
-            if entry["case"] in causes:
-                yield f"      because {causes[entry['case']]}"
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for entry in sorted(changed, key=lambda entry: str(entry["case"])):
+            groups.setdefault(causes.get(entry["case"], ""), []).append(entry)
+        for cause, entries in sorted(groups.items(), key=lambda group: -len(group[1])):
+            if cause:
+                yield f"because {cause}: {len(entries)} cases"
+            for entry in entries:
+                yield f"  {entry['case']}: {Kind[entry['kind']].text}"
+                yield from _changed(tuple(Difference(*one) for one in entry["change"]), "      ")
         for entry in old:
             yield f"  {entry['case']}: {Kind[entry['kind']].text}"
 

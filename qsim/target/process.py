@@ -32,6 +32,8 @@ PATIENCE_S = 20.0
 DEATH_S = 3.0
 #: How long a process may take to end when asked to, in seconds, before it is killed.
 QUIT_S = 5.0
+#: How long threads are watched to say that they sleep, in seconds.
+ASLEEP_S = 0.01
 #: The bound on start-up, in seconds.
 START_S = 30.0
 
@@ -179,6 +181,15 @@ class QemuProcess:
         except NbdError as error:
             raise QemuHung(f"its export server gave up: {error}") from error
 
+    async def asleep(self) -> bool:
+        """Whether all threads sleep and none has run for a moment: whatever wakes them is ours.
+
+        For when the main loop serves no export.  What QEMU was sent it must have read already.
+        """
+        before = _sleep(self.pid)
+        await asyncio.sleep(ASLEEP_S)
+        return before is not None and before == _sleep(self.pid)
+
     async def bounded(self, what: Awaitable[T], timeout_s: float, name: str) -> T:
         """Wait for ``what``, but not longer than it makes sense.
 
@@ -263,6 +274,20 @@ class QemuProcess:
             await self._qmp.disconnect()
         for path in (self.nbd_path, str(self.workdir.path / f"qmp-{self.number}.sock")):
             Path(path).unlink(missing_ok=True)
+
+
+def _sleep(pid: int) -> tuple[str, ...] | None:
+    """How often each thread of a process has run, None when one does now (proc(5))."""
+    runs = []
+    for task in sorted(Path(f"/proc/{pid}/task").glob("*")):
+        try:
+            state = (task / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
+            runs.append(f"{task.name} {(task / 'schedstat').read_text('ascii')}")
+        except OSError:  # It ends just now.
+            return None
+        if state != "S":
+            return None
+    return tuple(runs) or None
 
 
 def _kill_group(group: int) -> None:

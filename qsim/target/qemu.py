@@ -38,10 +38,8 @@ from qsim.target.wire import Dialect, today, with_servers
 
 #: The events that belong to scenarios, and the member that names the node.
 SCENARIO_EVENTS = {"QUORUM_REPORT_BAD": "node-name", "QUORUM_FAILURE": "reference"}
-#: How long a monitor command may keep the main loop from serving exports while it waits for
-#: children of ours before they are answered: so many waits of so many seconds.
-DRAIN_WAITS = 30
-DRAIN_WAIT_S = 0.1
+#: How long a ping is waited for before we look whether QEMU sleeps instead, in seconds.
+DRAIN_WAIT_S = 0.02
 #: How far the wall clock may move against the monotonic one during a run, in seconds.
 CLOCK_DRIFT_S = 0.05
 
@@ -393,18 +391,12 @@ class QemuRun:
         While a monitor command drains all nodes, exports are not served, ours to ping by among
         them: then what the children hold by now is all that QEMU waits for.
         """
-        ping = asyncio.ensure_future(self.process.ping())
-        if self.commanding:
-            # Many short waits and not a long one: when this loop was busy, what has arrived
-            # meanwhile is seen before time is up.
-            for _ in range(DRAIN_WAITS):
-                await asyncio.wait({ping}, timeout=DRAIN_WAIT_S)
-                if ping.done():
-                    break
-            else:
-                if self.stage.waiting or self.stage.held:
-                    ping.add_done_callback(lambda done: done.cancelled() or done.exception())
-                    return
+        ping = _looked_at(self.process.ping())
+        while self.commanding and not ping.done():
+            await asyncio.wait({ping}, timeout=DRAIN_WAIT_S)
+            held = self.stage.waiting or self.stage.held
+            if not ping.done() and held and await self.process.asleep():
+                return
         await ping
 
     async def _answer(self, arrival: Arrival, reply: Reply) -> None:
