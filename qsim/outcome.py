@@ -44,6 +44,7 @@ class StepOutcome:
     answers: tuple[Answer, ...] = ()
     finish: tuple[int, ...] = ()
     undefined: str | None = None
+    meanwhile: str | None = None
 
     def rounds(self) -> list[tuple[Request, ...]] | None:
         """The requests, round by round, without the data of writes; None if not observed."""
@@ -85,6 +86,8 @@ class StepOutcome:
             yield "error", f"{self.error[0]}: {self.error[1]}"
         elif self.returns is not None:
             yield "return", str(self.returns)
+        if self.meanwhile is not None:
+            yield "the command given meanwhile", self.meanwhile
         if self.early:
             yield "answered before the completion of", ", ".join(self.early)
         if self.exit is not None:
@@ -231,6 +234,8 @@ def _step_against(
         and expect.returns != step.returns
     ):
         yield differ("return", expect.returns, step.returns)
+    if expect.meanwhile != step.meanwhile:
+        yield differ("the command given meanwhile", expect.meanwhile, step.meanwhile)
     if expect.answers != step.answers:
         yield differ("answers", expect.answers, step.answers)
     if expect.finish != step.finish:
@@ -252,7 +257,7 @@ def answer(step: Step, errno: int, data: bytes, extent: tuple[str, int] | None) 
 #: What is compared as it is; requests, events and contents have rules of their own.
 FIELDS = (
     "ret", "data", "extent", "returns", "error", "exit", "early", "answers", "finish",
-    "undefined",
+    "undefined", "meanwhile",
 )  # fmt: skip
 
 

@@ -16,6 +16,9 @@ from qsim.scenario.content import Content
 IO_VERBS = ("read", "write", "write-zeroes", "discard", "flush", "block-status")
 
 
+#: What is seen of a command given meanwhile that begins only when all requests have ended.
+WAITS = "waits for the requests, returns {}"
+
 #: The result of a request whose caller gave it up and was not called back.
 CANCELLED = "cancelled"
 
@@ -63,6 +66,7 @@ class Expectation:
     ``requests`` are the rounds, None where nobody can see them (image files); ``error`` is
     (class, desc) of a QMP command that must fail.  ``answers`` and ``finish`` are for requests
     in flight together: each one's answer, and the order in which they were answered.
+    ``meanwhile`` says when the command given meanwhile ends, and how.
     ``undefined`` is where C's behaviour ends to be defined, which ends the run.
     """
 
@@ -78,6 +82,7 @@ class Expectation:
     answers: tuple[Answer, ...] = ()
     finish: tuple[int, ...] = ()
     undefined: str | None = None
+    meanwhile: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,8 @@ class Leak:
 @dataclass(frozen=True)
 class Step:
     """One thing done: a guest request, several together (``parts``), a QMP command, or bytes
-    changed behind the driver's back.
+    changed behind the driver's back.  ``meanwhile`` is a command given while the children hold
+    what the requests have asked of them.
     """
 
     line: int
@@ -107,6 +113,7 @@ class Step:
     faults: dict[str, tuple[Fault, ...]] = field(default_factory=dict)
     complete: tuple[str, ...] = ()
     parts: tuple[Step, ...] = ()
+    meanwhile: Step | None = None
     expect: Expectation | None = None
 
     def __str__(self) -> str:
@@ -114,12 +121,15 @@ class Step:
             words = [self.verb]
             if self.verb != "flush":
                 words += [str(self.offset), str(self.bytes)]
-            return " ".join([*words, *self.flags])
+            return " ".join([*words, *self.flags]) + self._command()
         if self.verb == "together":
-            return " | ".join(map(str, self.parts))
+            return " | ".join(map(str, self.parts)) + self._command()
         if self.verb == "qmp":
             return f"qmp {self.command}"
         return self.verb
+
+    def _command(self) -> str:
+        return f" and {self.meanwhile}" if self.meanwhile else ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from qsim.block.child import Request
 from qsim.block.errno import TABLE
-from qsim.scenario.case import CANCELLED, IO_VERBS, Answer, Expectation
+from qsim.scenario.case import CANCELLED, IO_VERBS, WAITS, Answer, Expectation
 from qsim.scenario.content import parse_bytes, parse_content
 from qsim.scenario.error import ScenarioError
 from qsim.scenario.lines import Path
@@ -41,6 +41,8 @@ class ExpectationReader:
 
         :raise ScenarioError: for what is missing, wrong, or cannot be.
         """
+        if ("meanwhile" in raw) != ("meanwhile" in step):
+            raise self.fail((), "a command given meanwhile and what is expected of it go together")
         exits = "exit" in raw or ("undefined" in raw and "ret" not in raw)
         ret = self._ret(raw, verb) if verb in IO_VERBS and not exits else None
         error = raw.get("error")
@@ -60,6 +62,7 @@ class ExpectationReader:
                 answers=self._answers(raw, step["together"]) if verb == "together" else (),
                 finish=tuple(raw.get("finish", ())),
                 undefined=raw.get("undefined"),
+                meanwhile=WAITS if "meanwhile" in raw else None,
             )
         except ValueError as problem:
             raise self.fail((), str(problem)) from problem

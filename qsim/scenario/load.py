@@ -330,6 +330,12 @@ class _Loader:
         for i, name in enumerate(raw.get("complete", [])):
             if name.partition(".")[0] != CANCEL:
                 self._known(name.partition(".")[0], (*path, "complete", i))
+        meanwhile = None
+        if "meanwhile" in raw:
+            if verb not in (*IO_VERBS, "together"):
+                raise self.fail((*path, "meanwhile"), "only guest requests have a meanwhile")
+            as_step = {"qmp": raw["meanwhile"], "expect": {}}
+            meanwhile = self._step(as_step, (*path, "meanwhile"))
         parts = tuple(
             self._step(part, (*path, "together", i), part_of_many=True)
             for i, part in enumerate(raw.get("together", []))
@@ -361,6 +367,7 @@ class _Loader:
             faults=faults,
             complete=tuple(raw.get("complete", [])),
             parts=parts,
+            meanwhile=meanwhile,
             expect=expect,
         )
 

@@ -37,7 +37,9 @@ def key_of(spec: ChildSpec) -> Key:
 
 def can_keep(case: Case) -> bool:
     """Whether a case leaves its children's nodes as it found them."""
-    return case.drive is None and all(step.verb != "qmp" for step in case.steps)
+    return case.drive is None and all(
+        step.verb != "qmp" and step.meanwhile is None for step in case.steps
+    )
 
 
 def number_of(node: str) -> int:

@@ -17,7 +17,7 @@ from qsim.block.node import World
 from qsim.block.stage import Stage
 from qsim.outcome import Outcome, StepOutcome, answer
 from qsim.quorum.revisions import Revision
-from qsim.scenario.case import CANCELLED, Answer, Case, Step
+from qsim.scenario.case import CANCELLED, WAITS, Answer, Case, Step
 from qsim.scenario.error import ScenarioError
 from qsim.target.machine import Guest, process_of
 from qsim.target.views import view
@@ -189,6 +189,11 @@ class _Run:
         else:
             self._guest(step.parts or (step,))
             self._answers(step, shown)
+            if step.meanwhile is not None:
+                # It drains the node first (bdrv_drained_begin(); since 10.0 the graph's write
+                # lock does), so all requests have ended when it begins.
+                self._execute(step.meanwhile.command, step.meanwhile.arguments)
+                shown.meanwhile = WAITS
 
     def _answers(self, step: Step, shown: StepOutcome) -> None:
         """What the guest was answered, as far as it was."""

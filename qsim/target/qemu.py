@@ -21,7 +21,7 @@ from qsim.block.events import Event, limiter_key
 from qsim.block.sparse import Sparse
 from qsim.block.stage import Stage
 from qsim.outcome import Outcome, StepOutcome, answer
-from qsim.scenario.case import Case, Step
+from qsim.scenario.case import WAITS, Case, Step
 from qsim.target.error import QemuDied, QemuHung
 from qsim.target.eventlog import EventLog, WireEvent
 from qsim.target.kept import KeptNodes, can_keep, key_of, number_of
@@ -94,6 +94,8 @@ class QemuRun:
         self.over = False
         self.commanding = False
         self.asked = asyncio.Event()
+        #: The command that was given while the guest's requests are held.
+        self.command: asyncio.Future[Any] | None = None
         #: Children that were asked for their block status.
         self.examined: set[str] = set()
         self.played = Played(Outcome(f"QEMU {process.version}"), self.names)
@@ -335,7 +337,10 @@ class QemuRun:
             task.add_done_callback(lambda _, i=i: finish.append(i))  # type: ignore[misc]
         # QEMU starts on a request in the turn of its loop that reads it, and reads one a turn.
         await _read_by_qemu(guest)
-        await self._until(_looked_at(asyncio.gather(*tasks)), str(step), shown)
+        if step.meanwhile is not None:
+            await self._with_command(step.meanwhile, tasks, str(step), shown)
+        else:
+            await self._until(_looked_at(asyncio.gather(*tasks)), str(step), shown)
         try:
             replies: list[GuestReply] = [task.result() for task in tasks]
         except NbdConnectionLost:
@@ -355,6 +360,27 @@ class QemuRun:
                 answers[0].extent,
             )
 
+    async def _with_command(
+        self, command: Step, tasks: list[asyncio.Future[GuestReply]], name: str, shown: StepOutcome
+    ) -> None:
+        """Give a command while children hold the guest's requests, then answer them."""
+        await self._settle()
+        arguments = self.names.out(command.arguments)
+        self.command = _looked_at(self.process.execute(command.command, arguments))
+        self.commanding = True
+        try:
+            # It has begun when QEMU has gone to sleep over it.
+            while not self.command.done() and not await self.process.asleep():
+                pass
+            await self._until(_looked_at(asyncio.gather(*tasks, self.command)), name, shown)
+        except ExecuteError as error:
+            shown.meanwhile = self.names.back(error.error.error.desc)
+        finally:
+            self.commanding = False
+        if shown.meanwhile is None:
+            shown.meanwhile = WAITS
+        self.command = None
+
     async def _until(self, task: asyncio.Future[Any], name: str, shown: StepOutcome) -> None:
         """Let QEMU run and answer its children by the schedule until ``task`` is done.
 
@@ -362,6 +388,8 @@ class QemuRun:
         """
         while True:
             await self._settle()
+            if self.command is not None and self.command.done() and self.stage.held:
+                shown.meanwhile = "ends while children hold requests"
             if task.done() and not shown.early:
                 shown.early = tuple(str(held.request) for held in self.stage.held)
             gone = self.stage.complete_next()

@@ -301,6 +301,41 @@ def test_mistake_in_requests_together_is_named(
     assert message in error.message
 
 
+MEANWHILE = """\
+- name: a
+  quorum: {vote-threshold: 1}
+  steps:
+  - read: [0, 4]
+    meanwhile: {execute: x-blockdev-change, arguments: {parent: q, child: children.0}}
+    expect: {ret: 0, data: A, requests: all, meanwhile: waits}
+"""
+
+
+def test_a_command_is_given_meanwhile(load: Load) -> None:
+    (case,) = load(MEANWHILE)
+    command = case.steps[0].meanwhile
+    assert command is not None
+    assert (command.command, command.arguments["child"]) == ("x-blockdev-change", "children.0")
+    assert str(case.steps[0]) == "read 0 4 and qmp x-blockdev-change"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "message"),
+    [
+        (", meanwhile: waits", "", 10, ".expect", "go together"),
+        ("read: [0, 4]", "set: {c0: B}", 9, ".meanwhile", "only guest requests have a meanwhile"),
+        ("x-blockdev-change", "blockdev-del", 9, ".meanwhile.execute", "was expected"),
+    ],
+)
+def test_mistake_in_a_command_given_meanwhile_is_named(
+    family_text: FamilyText, old: str, new: str, line: int, key: str, message: str
+) -> None:
+    assert old in MEANWHILE
+    error = error_of(family_text(MEANWHILE.replace(old, new)))
+    assert str(error).startswith(f"f.yaml:{line}: cases[0].steps[0]{key}: ")
+    assert message in error.message
+
+
 # What a case says of revisions: ranges, leaks, undefined behaviour.
 
 HEAD_2014 = """\
