@@ -19,6 +19,10 @@ from qsim.block.node import (
     bdrv_root_detach,
     bdrv_unref_child,
 )
+from qsim.block.switches import CONFLICT_NAMES_BOTH, Switch
+
+#: As 5.2 has it.
+USER_BY_USER: frozenset[Switch] = frozenset()
 
 READ, WRITE, RESIZE = Perm.CONSISTENT_READ, Perm.WRITE, Perm.RESIZE
 
@@ -42,9 +46,14 @@ class Picky(Leaf):
         return perm, shared & ~(WRITE | RESIZE)
 
 
-def node(name: str, kind: type[BlockDriverState] = Leaf, **attributes: Any) -> BlockDriverState:
+def node(
+    name: str,
+    kind: type[BlockDriverState] = Leaf,
+    switches: frozenset[Switch] = frozenset({CONFLICT_NAMES_BOTH}),
+    **attributes: Any,
+) -> BlockDriverState:
     """An opened node."""
-    bs = kind(World(), name)
+    bs = kind(World(switches), name)
     for key, value in attributes.items():
         setattr(bs, key, value)
     bs.refresh_total_sectors()
@@ -176,3 +185,44 @@ def test_child_taken_away_can_be_written_by_others_again() -> None:
     bdrv_unref_child(edge)
     guest(right)
     assert len(below.parents) == 1
+
+
+# User by user, as up to 5.2.
+
+
+def test_the_first_user_a_demand_conflicts_with_is_named() -> None:
+    bs = node("n", switches=USER_BY_USER)
+    guest(bs)
+    assert refusal(guest, bs, READ, Perm.ALL & ~WRITE) == (
+        "Conflicts with use by guest of n as 'root', which uses 'write' on n"
+    )
+
+
+def test_what_a_user_does_not_share_comes_before_what_it_needs() -> None:
+    bs = node("n", switches=USER_BY_USER)
+    guest(bs, READ | WRITE, READ | Perm.WRITE_UNCHANGED)
+    assert refusal(guest, bs, READ | WRITE | RESIZE, READ) == (
+        "Conflicts with use by guest of n as 'root', which does not allow 'write, resize' on n"
+    )
+
+
+def test_a_demand_is_followed_down_to_the_node_it_conflicts_on() -> None:
+    left, right, below = (
+        node(name, kind, USER_BY_USER) for name, kind in (("l", Picky), ("r", Picky), ("n", Leaf))
+    )
+    edge = bdrv_attach_child(left, below, "children.0")
+    bdrv_attach_child(right, below, "children.1")
+    assert refusal(guest, left) == (
+        "Conflicts with use by r as 'children.1', which does not allow 'write' on n"
+    )
+    assert (left.parents, edge.perm) == ([], Perm.NONE)
+    guest(left, READ)
+
+
+def test_a_node_that_cannot_be_written_is_met_on_the_way_down() -> None:
+    parent, below = (
+        node("p", Picky, USER_BY_USER),
+        node("n", switches=USER_BY_USER, read_only=True),
+    )
+    bdrv_attach_child(parent, below, "file")
+    assert refusal(guest, parent) == "Block node is read-only"
