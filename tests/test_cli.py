@@ -182,10 +182,10 @@ def test_run_needs_a_selector(fixtures: Path) -> None:
 
 @pytest.mark.parametrize("command", ["run", "compare"])
 def test_unknown_revision_is_a_usage_error(fixtures: Path, command: str) -> None:
-    result = qsim(command, "fifo", "--revision", "5.2")
+    result = qsim(command, "fifo", "--revision", "5.3")
     assert result.exit_code == 2
     names = ", ".join(one.name for one in REVISIONS)
-    assert f"no revision '5.2'; there are: {names}" in result.output
+    assert f"no revision '5.3'; there are: {names}" in result.output
 
 
 def test_revision_can_be_named_by_its_commit(fixtures: Path) -> None:
@@ -500,7 +500,7 @@ def test_explore_leaves_out_cases_of_several_requests(
 
 
 @pytest.mark.parametrize(
-    "words", [["--revision", "5.2"], ["--children", "4"], ["no/such"]], ids=" ".join
+    "words", [["--revision", "5.3"], ["--children", "4"], ["no/such"]], ids=" ".join
 )
 def test_explore_of_what_there_is_not_is_a_usage_error(words: list[str]) -> None:
     result = qsim("explore", *words)

@@ -116,8 +116,8 @@ def test_the_same_as_a_process_of_its_own(suite: Path, tmpdir_here: Path) -> Non
     ("arguments", "message"),
     [
         (
-            ["--revision=5.2"],
-            f"--revision: no revision '5.2'; there are: {', '.join(one.name for one in REVISIONS)}",
+            ["--revision=5.3"],
+            f"--revision: no revision '5.3'; there are: {', '.join(one.name for one in REVISIONS)}",
         ),
         (["--scenarios=/no/such.yaml"], "/no/such.yaml: cannot be read: "),
     ],
