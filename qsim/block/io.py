@@ -89,6 +89,8 @@ async def bdrv_co_preadv(
 ) -> int:
     """bdrv_co_preadv_part(): 0 or a negative errno."""
     bs = child.bs
+    if not bs.inserted:
+        return -number("ENOMEDIUM")
     ret = _check_request(offset, bytes_, BDRV_REQUEST_MAX_BYTES)
     if ret < 0:
         return ret
@@ -135,6 +137,8 @@ async def bdrv_co_pwritev(
 ) -> int:
     """bdrv_co_pwritev_part(): 0 or a negative errno; ``qiov`` is None for write-zeroes."""
     bs = child.bs
+    if not bs.inserted:
+        return -number("ENOMEDIUM")
     limit = BDRV_MAX_LENGTH if flags & Req.ZERO_WRITE else BDRV_REQUEST_MAX_BYTES
     ret = _check_request(offset, bytes_, limit)
     if ret < 0:
@@ -329,7 +333,7 @@ async def bdrv_co_pwrite_zeroes(child: BdrvChild, offset: int, bytes_: int, flag
 
 async def bdrv_co_flush(bs: BlockDriverState) -> int:
     """bdrv_co_flush(): one at a time for each node; a read-only node is not flushed."""
-    if bs.read_only:
+    if not bs.inserted or bs.read_only:
         return 0
     current_gen = bs.write_gen
     while bs.active_flush_req:

@@ -235,6 +235,10 @@ class Monitor:
                 bdrv_unref_child(edge)
                 if not edge.bs.monitor_owned and not edge.bs.parents:
                     orphans.append(edge.bs)
+        self._close_all_of(orphans)
+
+    def _close_all_of(self, orphans: list[BlockDriverState]) -> None:
+        """Close nodes nobody holds any more: side by side, or one after the other."""
         if CHILDREN_CLOSE_TOGETHER in self.world.switches:
             if orphans:
                 self._close(*orphans)
@@ -254,9 +258,9 @@ class Monitor:
 
     def _close_orphans(self) -> None:
         """Close the nodes nobody holds any more after an open that failed."""
-        for bs in list(self.nodes.values()):
-            if not bs.monitor_owned and not bs.parents:
-                self._close(bs)
+        self._close_all_of(
+            [bs for bs in self.nodes.values() if not bs.monitor_owned and not bs.parents]
+        )
 
     def x_blockdev_change(
         self, parent: str, child: str | None = None, node: str | None = None

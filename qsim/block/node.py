@@ -170,8 +170,15 @@ class BlockDriverState:
 
     # Generic parts.
 
+    @property
+    def inserted(self) -> bool:
+        """bdrv_is_inserted(): whether it has a driver, and so have all below it."""
+        return all(edge.bs.inserted for edge in self.children)
+
     def bdrv_getlength(self) -> int:
         """bdrv_getlength(): the cached length in bytes; not asked of the driver again."""
+        if not self.inserted:
+            return -number("ENOMEDIUM")
         return self.total_sectors * BDRV_SECTOR_SIZE
 
     def refresh_total_sectors(self) -> None:

@@ -154,8 +154,10 @@ class _Loader:
         if bool(images) != ("drive" in raw):
             raise self.fail((), "images and drive belong together: give both or neither")
         for name, image in images.items():
-            if [fault for fault in image.faults if (fault.op, fault.errno) != ("read", 5)]:
-                raise self.fail(("images", name), "an image file can only fail with: read EIO")
+            if [f for f in image.faults if f.op != "read" or not (f.errno == 5 or f.dead)]:
+                raise self.fail(
+                    ("images", name), "an image file can only fail with: read EIO, read dies"
+                )
         self.children = images or self._children(raw.get("children", 3), "children")
         options = self._options()
         for i, step in enumerate(raw.get("steps", [])):

@@ -46,7 +46,10 @@ async def _qemu_img(tool: str, *arguments: str) -> None:
 
 
 async def make(tool: str, folder: Path, name: str, spec: ChildSpec) -> None:
-    """A qcow2 image with the contents of ``spec``, its reads failing if ``spec`` has a fault."""
+    """A qcow2 image with the contents of ``spec``.
+
+    If ``spec`` has a fault its reads fail; if that is a death, the first one also ends the image.
+    """
     raw = folder / f"{name}.raw"
     raw.write_bytes(spec.content.data.read(0, len(spec.content.data)))
     # No sparse detection: a cluster of zeroes is to be a cluster like the others.
@@ -54,8 +57,24 @@ async def make(tool: str, folder: Path, name: str, spec: ChildSpec) -> None:
         tool, "convert", "-S", "0", "-f", "raw", "-O", "qcow2", str(raw), str(folder / name)
     )
     raw.unlink()
-    if spec.faults:
+    if any(fault.dead for fault in spec.faults):
+        _misplace(folder / name)
+    elif spec.faults:
         _damage(folder / name, len(spec.content.data))
+
+
+def _misplace(image: Path) -> None:
+    """Let the L1 table say that its L2 table begins within a cluster, which no table does.
+
+    Whoever comes to it says that the image is corrupt, and takes its driver away.
+    """
+    with image.open("r+b") as file:
+        file.seek(_L1_AT)
+        _, offset = _L1.unpack(file.read(_L1.size))
+        file.seek(offset)
+        (entry,) = _ENTRY.unpack(file.read(_ENTRY.size))
+        file.seek(offset)
+        file.write(_ENTRY.pack(entry | 0x200))
 
 
 def _damage(image: Path, size: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from qsim.block.blkdebug import BlkdebugNode
+from qsim.block.blkdebug import BlkdebugNode, blkdebug_parse_perm_list
 from qsim.block.coroutine import Coroutine
 from qsim.block.error import QmpError
 from qsim.block.export import Export, GuestReply
@@ -81,6 +81,18 @@ class _NbdDriver(_Leaf):
         return node
 
 
+class ImageNode(NbdNode):
+    """An image whose child dies is found corrupt, and has no driver any more.
+
+    Source: block/qcow2.c qcow2_signal_corruption() with ``fatal``; 7.2.
+    """
+
+    @property
+    def inserted(self) -> bool:
+        """Whether it is still an image."""
+        return not self.child.dead
+
+
 class _ImageDriver(_Leaf):
     """An image file as a drive opens it: the format is probed, the child stands for both."""
 
@@ -93,7 +105,11 @@ class _ImageDriver(_Leaf):
         filename = options.pop("file.filename")
         if filename not in self.stage.children:
             raise QmpError(f"Could not open '{filename}': No such file or directory")
-        return self.leaf(self.world, filename, self.stage.children[filename], self.stage)
+        node = self.leaf(self.world, filename, self.stage.children[filename], self.stage)
+        if not node_name.startswith("#"):
+            # Events name the file, also where the user has named the node.
+            node.handle = node_name
+        return node
 
 
 class _BlkdebugDriver(_Leaf):
@@ -101,7 +117,13 @@ class _BlkdebugDriver(_Leaf):
         self.world = world
 
     def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> BlkdebugNode:
-        node = BlkdebugNode(self.world, node_name, options.pop("align"))
+        node = BlkdebugNode(
+            self.world,
+            node_name,
+            options.pop("align", 0),
+            blkdebug_parse_perm_list(options, "take-child-perms."),
+            blkdebug_parse_perm_list(options, "unshare-child-perms."),
+        )
         monitor.bdrv_open_child(options, "image", node)
         node.opened()
         return node
@@ -178,7 +200,7 @@ class Today:
                 "nbd": _NbdDriver(world, stage, NbdNode),
                 "blkdebug": _BlkdebugDriver(world),
                 "qcow2": _Qcow2Driver(world),
-                "": _ImageDriver(world, stage, NbdNode),
+                "": _ImageDriver(world, stage, ImageNode),
                 "quorum": _QuorumDriver(world, revision),
             },
             run,
