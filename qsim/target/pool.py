@@ -11,6 +11,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,10 +186,9 @@ class Pool:
 
     async def _run_once(self, case: Case) -> Outcome | None:
         """One try; None when it was disturbed by something that is not this case's doing."""
-        slot = await self._slots.acquire(Need(_means_failure(case), _means_exit(case)))
+        slot, process = await self._place(Need(_means_failure(case), _means_exit(case)))
         mark = None
         try:
-            process = await self._running(slot)
             mark = slot.begin()
             windows, kept = slot.windows, slot.kept
             self._serial += 1
@@ -212,6 +212,28 @@ class Pool:
             slot.end(process, mark)
             self._slots.match()
 
+    async def _place(self, need: Need) -> tuple[Slot, QemuProcess]:
+        """A free slot that suits and its process, which is busy until it is released.
+
+        :raise NotUsable: when no process can be started any more.
+        """
+        while True:
+            slot = await self._slots.acquire(need)
+            try:
+                process = await self._running(slot)
+                if not need.failure:
+                    return slot, process
+                # By the clock the window is closed.  QEMU's timer may be late: then an event of
+                # another case is still held, and ours would be in its place.
+                with suppress(QemuDied, QemuHung, QMPError):
+                    await process.timers_ran()
+                    if slot.suits(need):
+                        return slot, process
+            except BaseException:
+                self._slots.release(slot)
+                raise
+            self._slots.release(slot)
+
     async def _running(self, slot: Slot) -> QemuProcess:
         """The slot's process, a new one if it has none that lives.
 
@@ -234,11 +256,12 @@ class Pool:
         ended = played.outcome.trouble or any(step.exit for step in played.outcome.steps)
         if not ended:
             try:
+                # An event of ours can be held in a window that another case has opened.
+                await asyncio.sleep(max(0.0, windows.wait_s([FAILURE_KEY])))
+                await process.timers_ran()
                 while (wait_s := _own_wait_s(played, process, windows)) > 0:
                     await asyncio.sleep(wait_s)
-                # Two round trips: the limiter's timer can run after the first one's handler.
-                for _ in range(2):
-                    await process.round_trip()
+                    await process.timers_ran()
             except (QemuDied, QemuHung, QMPError):
                 return None
         attribute(played, process.events)

@@ -7,7 +7,7 @@ import asyncio
 import re
 import shutil
 
-from qsim.target.spawn import spawn
+from qsim.target.spawn import end, spawn
 
 #: How much of what it printed last is told, in lines.
 LAST_LINES = 20
@@ -63,9 +63,7 @@ async def stacks(pid: int) -> str:
     except TimeoutError:
         return ""
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await end(process)
     lines = said.decode(errors="replace").splitlines()
     telling = [line[:WIDTH] for line in lines if line.startswith(("Thread ", "#"))]
     return "\n".join(telling[:MOST_LINES])

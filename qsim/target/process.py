@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ T = TypeVar("T")
 #: The bound on every single wait for QEMU, in seconds: far beyond what a loaded machine needs.
 PATIENCE_S = 20.0
 #: How long after a connection broke a process may take to be seen dead, in seconds.
-DEATH_S = 3.0
+DEATH_S = 10.0
 #: How long a process may take to end when asked to, in seconds, before it is killed.
 QUIT_S = 5.0
 #: How long threads are watched to say that they sleep, in seconds.
@@ -74,6 +74,8 @@ class QemuProcess:
         self._died: asyncio.Task[int] | None = None
         self._ping: GuestConnection | None = None
         self.changed = asyncio.Event()
+        #: Told of every event as it comes.
+        self.heard: Callable[[WireEvent], None] = lambda _: None
 
     async def start(self) -> None:
         """Start QEMU and wait until it speaks QMP.
@@ -150,7 +152,9 @@ class QemuProcess:
             stamp = message["timestamp"]
             assert isinstance(stamp, dict)
             emitted = stamp["seconds"] + stamp["microseconds"] / 1e6
-            self.events.append(WireEvent(dict(message), emitted, time.monotonic()))
+            event = WireEvent(dict(message), emitted, time.monotonic())
+            self.events.append(event)
+            self.heard(event)
             self.changed.set()
 
     async def execute(self, command: str, arguments: dict[str, Any]) -> Any:
@@ -167,6 +171,14 @@ class QemuProcess:
     async def round_trip(self) -> None:
         """Let the monitor answer once: the main loop has turned then."""
         await self.execute("query-version", {})
+
+    async def timers_ran(self) -> None:
+        """Return when every timer whose time has come has run, and what it sent is here.
+
+        Two round trips: a timer can run after the first one's handler in the same turn.
+        """
+        for _ in range(2):
+            await self.round_trip()
 
     async def ping(self) -> None:
         """Return when QEMU's main loop has handled all it had to handle.

@@ -227,7 +227,7 @@ class QemuRun:
         while (wait_s := self.windows.wait_s(keys)) > 0:
             await asyncio.sleep(wait_s)
             # An event that was held back goes out now, and opens the window once more.
-            await self.process.round_trip()
+            await self.process.timers_ran()
             self._note_windows()
             self.played.starts[-1] = time.time()
         children = self.stage.children

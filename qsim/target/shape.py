@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qsim.scenario.case import Case
-from qsim.target.spawn import spawn
+from qsim.target.spawn import end, spawn
 
 #: How long a binary may take to say its version, in seconds; one that does not is tried anyway.
 VERSION_S = 1.5
@@ -77,7 +77,5 @@ async def shape_of(binary: str) -> Shape:
     except TimeoutError:
         return SYSTEM
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await end(process)
     return DAEMON if said.decode(errors="replace").startswith(DAEMON.says) else SYSTEM

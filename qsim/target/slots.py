@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from qsim.target.eventlog import WireEvent
 from qsim.target.kept import KeptNodes
 from qsim.target.limiter import Windows
 from qsim.target.process import QemuProcess
 
 FAILURE_KEY = "QUORUM_FAILURE"
+REPORT_KEY = "QUORUM_REPORT_BAD"
 #: So many processes are started for cases that could play on any; more only for those that wait
 #: for a window.
 ENOUGH = 6
@@ -52,6 +54,14 @@ class Slot:
         self.windows = Windows()
         self.kept = KeptNodes(process.number)
         self.marks = []
+        process.heard = self._heard
+
+    def _heard(self, event: WireEvent) -> None:
+        """An event came: its window is open from now on."""
+        if event.name == FAILURE_KEY:
+            self.windows.opened(FAILURE_KEY, event.received_s)
+        elif event.name == REPORT_KEY:
+            self.windows.opened(f"{REPORT_KEY} {event.data.get('node-name')}", event.received_s)
 
     def begin(self) -> int:
         """A run begins: events from here on are kept for it."""

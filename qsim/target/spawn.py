@@ -49,3 +49,15 @@ async def spawn(program: str, *arguments: str, **options: Any) -> asyncio.subpro
                 raise
             await asyncio.sleep(0.01 * (attempt + 1))
     raise AssertionError("unreachable")
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Kill what :func:`spawn` has started, with all that it has started, and wait for it.
+
+    All of the group: whoever holds the other end of a pipe keeps it open.
+    """
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    await process.wait()
