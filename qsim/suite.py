@@ -155,8 +155,11 @@ class Session:
             self.pool = self._pool("--qemu", self.binary)
             self.baseline = self._pool("--baseline", older) if older else None
         names = [one.name for one in REVISIONS]
-        loaded = load_paths(_fixtures(self.config), names)
-        found = self.recognised = None if chosen else self._recognise(names)
+        paths = _fixtures(self.config)
+        loaded = load_paths(paths, names)
+        own = fixtures_path()
+        probes = loaded if paths == [own] else load_paths([own], names) if self.pool else []
+        found = self.recognised = None if chosen else self._recognise(probes)
         self.revision = chosen or (found.revision if found else revision(DEFAULT))
         if found and found.revision != found.guess:
             # Who runs a case again by its command must come to the same.
@@ -176,11 +179,11 @@ class Session:
         except TargetError as error:
             raise pytest.UsageError(f"{option}: {error}") from None
 
-    def _recognise(self, names: Sequence[str]) -> Recognised | None:
+    def _recognise(self, cases: Sequence[Case]) -> Recognised | None:
         """Ask the binary which revision it is; the suite's own cases are the probes."""
         if self.pool is None or self.background is None:
             return None
-        probes = {case.id: case for case in load_paths([fixtures_path()], names)}
+        probes = {case.id: case for case in cases}
         ask = partial(recognise, self.pool.version, probes, self.pool.run)
         try:
             return self.background.submit(ask).result()

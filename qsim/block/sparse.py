@@ -94,13 +94,14 @@ class Sparse:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sparse) or self.size != other.size:
             return False
-        if self.fill == other.fill:
-            for number in self._pages.keys() | other._pages.keys():
-                start, end = number * PAGE, min(self.size, (number + 1) * PAGE)
-                if self.read(start, end) != other.read(start, end):
-                    return False
-            return True
-        return all(a == b for a, b in zip(self.runs(), other.runs(), strict=False))
+        touched = self._pages.keys() | other._pages.keys()
+        if self.fill != other.fill and len(touched) * PAGE < self.size:
+            return False  # Somewhere both hold nothing but their fill.
+        for number in touched:
+            start, end = number * PAGE, min(self.size, (number + 1) * PAGE)
+            if self.read(start, end) != other.read(start, end):
+                return False
+        return True
 
     def __hash__(self) -> int:
         raise TypeError("the contents of a child change; they cannot be hashed")

@@ -56,6 +56,8 @@ class Pool:
         self._workdir: WorkDir | None = None
         self._server: ChildServer | None = None
         self._slots = Slots(jobs)
+        # Starting is work: of processes to play on, and of those for a single case.
+        self._launches = asyncio.Semaphore(2)
         self._starts = asyncio.Semaphore(2)
         self._serial = 0
         self._number = 0
@@ -244,7 +246,7 @@ class Pool:
                 await slot.process.stop()
                 for node in slot.kept.keys:
                     self._children.remove(node)
-            async with self._starts:
+            async with self._launches:
                 slot.use(await self._launch())
         assert slot.process is not None
         return slot.process
