@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The suite's one test: every case of ``fixtures/`` on the model and on the binary (``--qemu``).
+"""The suite's tests: every case of ``fixtures/`` on the model and on the binary (``--qemu``), and
+whether the binary gives its memory back.
 
 ``pytest --pyargs qsim.conformance`` runs it wherever qsim is installed; in a checkout
 ``pytest conformance`` does the same.  The work is done in :mod:`qsim.suite`, a pytest plugin.
@@ -9,6 +10,8 @@ from __future__ import annotations
 
 import pytest
 
+from qsim.leak.lane import check_leak
+from qsim.leak.thing import Repeated
 from qsim.scenario import Case
 from qsim.suite import MODEL, check_binary, check_model, session_of
 
@@ -20,5 +23,12 @@ def test_scenario(qsim_case: Case, witness: str, request: pytest.FixtureRequest)
         wrong = check_model(session, qsim_case)
     else:
         wrong = check_binary(session, qsim_case, request.node)
+    if wrong is not None:
+        pytest.fail(wrong, pytrace=False)
+
+
+def test_leaks(qsim_leak: Repeated, request: pytest.FixtureRequest) -> None:
+    """The binary's memory does not grow however often this is repeated."""
+    wrong = check_leak(request.config, qsim_leak)
     if wrong is not None:
         pytest.fail(wrong, pytrace=False)

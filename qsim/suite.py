@@ -33,6 +33,9 @@ from qsim.target.model import run_model
 from qsim.target.pool import DEFAULT_JOBS, Pool
 from qsim.verdict import Kind, Verdict, judge, judge_beside, judge_intended
 
+#: The leaks are a plugin of their own; it is loaded with this one.
+pytest_plugins = ("qsim.leak.lane",)
+
 MODEL, QEMU = "model", "qemu"
 #: The suite's test module, for --pyargs.
 MODULE = "qsim.conformance"

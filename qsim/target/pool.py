@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class Pool:
         # Starting is work: of processes to play on, and of those for a single case.
         self._launches = asyncio.Semaphore(2)
         self._starts = asyncio.Semaphore(2)
+        self._alone: set[QemuProcess] = set()
         self._serial = 0
         self._number = 0
 
@@ -90,9 +91,15 @@ class Pool:
         """A process to play on."""
         return await self._started(QemuProcess.prepare)
 
-    async def _started(self, prepare: Callable[[QemuProcess], Awaitable[None]]) -> QemuProcess:
+    async def _started(
+        self,
+        prepare: Callable[[QemuProcess], Awaitable[None]],
+        environment: Mapping[str, str] | None = None,
+    ) -> QemuProcess:
         assert self._workdir is not None
-        process = QemuProcess(self.binary, self._workdir, self._number, shape=self.shape)
+        process = QemuProcess(
+            self.binary, self._workdir, self._number, shape=self.shape, environment=environment
+        )
         self._number += 1
         try:
             await process.start()
@@ -101,6 +108,21 @@ class Pool:
             await process.stop()
             raise
         return process
+
+    @asynccontextmanager
+    async def alone(self, environment: Mapping[str, str]) -> AsyncIterator[QemuProcess]:
+        """A process that no case plays on, with these variables in its environment.
+
+        :raise NotUsable: when none can be started any more.
+        """
+        async with self._starts:
+            process = await self._started(QemuProcess.prepare, environment)
+        self._alone.add(process)
+        try:
+            yield process
+        finally:
+            self._alone.discard(process)
+            await _end(process)
 
     async def _ready(self, preparing: Awaitable[None]) -> None:
         """What is wrong with a binary that cannot be prepared, in one line.
@@ -286,7 +308,8 @@ class Pool:
 
     async def close(self) -> None:
         """Stop all processes and remove everything; safe to call at any time."""
-        await asyncio.gather(*map(_end, self._slots.processes()), return_exceptions=True)
+        running = [*self._slots.processes(), *self._alone]
+        await asyncio.gather(*map(_end, running), return_exceptions=True)
         self._slots.clear()
         if self._server is not None:
             await self._server.close()

@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +45,7 @@ class QemuProcess:
     :param extra: further arguments.
     :param folder: its working directory, else that of the sockets.
     :param shape: what kind of binary it is.
+    :param environment: variables it has besides ours.
     """
 
     def __init__(
@@ -55,9 +56,11 @@ class QemuProcess:
         extra: Sequence[str] = (),
         folder: Path | None = None,
         shape: Shape = SYSTEM,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.binary = binary
         self.shape = shape
+        self.environment = environment
         self.workdir = workdir
         self.number = number
         self.extra = extra
@@ -117,6 +120,7 @@ class QemuProcess:
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=log,
                     cwd=self.folder,
+                    env={**os.environ, **self.environment} if self.environment else None,
                 )
         except OSError as error:
             raise NotUsable(_cannot_start(self.binary, error)) from error
@@ -165,8 +169,12 @@ class QemuProcess:
         :raise QemuHung: when no answer comes.
         """
         return await self.bounded(
-            self._qmp.execute(command, arguments), PATIENCE_S, f"the reply to {command}"
+            self.ask(command, arguments), PATIENCE_S, f"the reply to {command}"
         )
+
+    async def ask(self, command: str, arguments: dict[str, Any]) -> Any:
+        """As :meth:`execute`, for those who bound the wait themselves."""
+        return await self._qmp.execute(command, arguments)
 
     async def round_trip(self) -> None:
         """Let the monitor answer once: the main loop has turned then."""
