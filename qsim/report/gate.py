@@ -163,6 +163,8 @@ class Tally:
         for cause, entries in sorted(groups.items(), key=lambda group: -len(group[1])):
             if cause:
                 yield f"because {cause}: {len(entries)} cases"
+            elif len(groups) > 1:
+                yield f"for no reason the model knows: {len(entries)} cases"
             for entry in entries:
                 yield f"  {entry['case']}: {Kind[entry['kind']].text}"
                 yield from _changed(tuple(Difference(*one) for one in entry["change"]), "      ")
