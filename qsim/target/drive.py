@@ -14,13 +14,14 @@ from qemu.qmp import ExecuteError, QMPError
 from qsim.outcome import Outcome, StepOutcome
 from qsim.scenario.case import Case
 from qsim.target import images
+from qsim.target.attribute import Played
 from qsim.target.error import QemuDied, QemuHung
 from qsim.target.limiter import Windows
 from qsim.target.names import Names
 from qsim.target.nbd_client import GuestConnection
 from qsim.target.nbd_server import ChildServer
 from qsim.target.process import PATIENCE_S, QemuProcess
-from qsim.target.qemu import Played, QemuRun
+from qsim.target.qemu import QemuRun
 
 
 class _NodeNames(Names):

@@ -20,6 +20,7 @@ from qsim.block.events import Event, limiter_key_2014
 from qsim.block.stage import CANCEL
 from qsim.outcome import Outcome, StepOutcome
 from qsim.scenario.case import Case
+from qsim.target.attribute import Played
 from qsim.target.drive import DriveRun
 from qsim.target.error import QemuDied, QemuHung
 from qsim.target.limiter import Windows
@@ -28,7 +29,7 @@ from qsim.target.nbd_server import ChildServer
 from qsim.target.old_guest import OldGuestConnection
 from qsim.target.old_server import OldSocket
 from qsim.target.process import PATIENCE_S, QemuProcess
-from qsim.target.qemu import Played, QemuRun
+from qsim.target.qemu import QemuRun
 from qsim.target.wire import of_2014
 from qsim.target.workdir import WorkDir
 

@@ -20,6 +20,7 @@ from qemu.qmp import ExecuteError, QMPError
 
 from qsim.outcome import Outcome
 from qsim.scenario.case import Case
+from qsim.target.attribute import Played, attribute
 from qsim.target.drive import run_drive
 from qsim.target.error import NotUsable, QemuDied, QemuHung
 from qsim.target.images import find_qemu_img
@@ -28,7 +29,7 @@ from qsim.target.nbd_proto import NbdError
 from qsim.target.nbd_server import ChildServer
 from qsim.target.old import is_old, reconnects, run_old, unsupported
 from qsim.target.process import QemuProcess, first_line
-from qsim.target.qemu import ClockJumped, Played, QemuRun, attribute, expected_keys
+from qsim.target.qemu import ClockJumped, QemuRun, expected_keys
 from qsim.target.shape import SYSTEM, shape_of
 from qsim.target.slots import FAILURE_KEY, Need, Slot, Slots
 from qsim.target.workdir import WorkDir

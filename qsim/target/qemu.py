@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from qemu.qmp import ExecuteError, QMPError
@@ -22,8 +21,8 @@ from qsim.block.sparse import Sparse
 from qsim.block.stage import Stage
 from qsim.outcome import Outcome, StepOutcome, answer
 from qsim.scenario.case import WAITS, Case, Step
+from qsim.target.attribute import SCENARIO_EVENTS, Played, scenario_event
 from qsim.target.error import QemuDied, QemuHung
-from qsim.target.eventlog import EventLog, WireEvent
 from qsim.target.kept import KeptNodes, can_keep, key_of, number_of
 from qsim.target.limiter import Windows
 from qsim.target.names import Names
@@ -34,10 +33,8 @@ from qsim.target.nbd_wire import Wire, drained
 from qsim.target.postmortem import last_words, sanitizer_report, stacks
 from qsim.target.process import PATIENCE_S, QemuProcess, first_line
 from qsim.target.views import view
-from qsim.target.wire import Dialect, today, with_servers
+from qsim.target.wire import with_servers
 
-#: The events that belong to scenarios, and the member that names the node.
-SCENARIO_EVENTS = {"QUORUM_REPORT_BAD": "node-name", "QUORUM_FAILURE": "reference"}
 #: How long a ping is waited for before we look whether QEMU sleeps instead, in seconds.
 DRAIN_WAIT_S = 0.02
 #: How far the wall clock may move against the monotonic one during a run, in seconds.
@@ -51,21 +48,6 @@ class ClockJumped(Exception):
 def expected_keys(step: Step, key: Callable[[Event], str] = limiter_key) -> set[str]:
     """The limiter windows a step means to use."""
     return {key(event) for event in step.expect.events} if step.expect else set()
-
-
-@dataclass
-class Played:
-    """A run whose requests are over and whose late events may still come."""
-
-    outcome: Outcome
-    names: Names
-    starts: list[float] = field(default_factory=list)
-    first_event: int = 0
-    begin_s: float = 0.0
-    end_s: float = float("inf")
-    dialect: Dialect = field(default_factory=today)
-    #: Nodes to give back once all of the run's events are there.
-    lent: list[str] = field(default_factory=list)
 
 
 class QemuRun:
@@ -504,7 +486,7 @@ class QemuRun:
     def _note_windows(self) -> None:
         for event in self.process.events.since(self.played.first_event):
             if event.name in SCENARIO_EVENTS:
-                seen = _event(event, self.names, translate=False)
+                seen = scenario_event(event, self.names, translate=False)
                 self.windows.opened(self.key(seen), event.received_s)
 
 
@@ -531,44 +513,3 @@ def _extent(reply: GuestReply) -> tuple[str, int] | None:
         return None
     extent = reply.extents[0]
     return extent_kind(extent.hole, extent.zero), extent.bytes
-
-
-def _event(event: WireEvent, names: Names, translate: bool = True) -> Event:
-    data = names.back(event.data) if translate else event.data
-    return Event.of(event.name, data)
-
-
-def attribute(played: Played, events: EventLog) -> None:
-    """Give every event of the run's nodes to the step in which QEMU made it.
-
-    Late events, which the limiter held back, carry the time they were made, so sorting by it
-    restores the order in which the driver emitted them.
-    """
-    mine = [
-        event
-        for event in events.since(played.first_event)
-        if event.name in SCENARIO_EVENTS
-        and played.names.mine(event.data.get(SCENARIO_EVENTS[event.name]))
-        # A kept node can have had events of its own before it was lent to this run.
-        and played.begin_s <= event.emitted_s < played.end_s
-    ]
-    mine.sort(key=lambda event: event.emitted_s)
-    known = {*played.dialect.schema.events, *today().schema.events}
-    strange = {
-        event.name
-        for event in events.since(played.first_event)
-        if event.name not in known and played.begin_s <= event.emitted_s < played.end_s
-    }
-    played.outcome.trouble += [f"an event nobody knows: {name}" for name in sorted(strange)]
-    for event in mine:
-        index = 0
-        for i, start in enumerate(played.starts):
-            # QEMU cuts the time to microseconds, so it can seem to be up to one earlier.
-            if event.emitted_s >= start - 1e-6:
-                index = i
-        seen = _event(event, played.names)
-        if played.outcome.steps:
-            played.outcome.steps[index].events.append(seen)
-        problem = played.dialect.event_problem(seen)
-        if problem:
-            played.outcome.trouble.append(problem)
