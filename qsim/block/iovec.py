@@ -63,7 +63,7 @@ class QEMUIOVector:
         :raise Undefined: when some of them were never given a value.
         """
         block, start, end = self._span(i)
-        if block.unset is not None and any(block.unset[start:end]):
+        if block.unset is not None and block.unset.find(1, start, end) >= 0:
             raise Undefined("use of what was never initialised", block.what)
         return bytes(block.data[start:end])
 
