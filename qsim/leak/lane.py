@@ -7,6 +7,7 @@ There are none without a binary, nor beside ``--scenarios``, which says all that
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Generator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -114,7 +115,11 @@ def check_leak(config: pytest.Config, repeated: Repeated) -> str | None:
     measured = lane_of(config).measured(repeated)
     if measured.unsupported:
         pytest.skip(f"not supported: {measured.unsupported}")
-    return measured.wrong
+    if measured.wrong is None:
+        return None
+    binary = shlex.quote(str(config.getoption("--qemu")))
+    again = f"pytest {shlex.join(config.args)} --qemu={binary} -k '{TEST}[{repeated.name}]'"
+    return f"{measured.wrong}\n\nagain: {again}"
 
 
 @pytest.hookimpl(trylast=True)

@@ -18,8 +18,10 @@ from qsim.target.nbd_proto import NbdError
 from qsim.target.pool import Pool
 from qsim.target.process import PATIENCE_S, QemuProcess
 
-#: How often in a row a growth must be seen.
+#: How many series must grow, one after the other, before that counts.
 LOOKS = 3
+#: A series that grows by this part of what is harmless, or less, does not grow.
+QUIET = 4
 #: How many requests, and how many commands, are under way at once.
 IN_FLIGHT = 16
 COMMANDS_AT_ONCE = 8
@@ -68,10 +70,15 @@ class Measured:
 def leaks(growths: Sequence[int], harmless: int) -> bool:
     """Whether these growths, each of as many repetitions, are a leak.
 
-    What only fills up, such as a pool, grows less each time.  The first growth can be more than
-    the leak's, and less, as long as it fits into what was free between other things.
+    What only fills up, such as a pool, does not go on to grow.  The first growth is for that; it
+    is also the one that a leak hides in, as long as there is room between other things.
     """
-    return len(growths) == LOOKS and min(growths) > harmless and growths[-1] * 2 > max(growths[1:])
+    later = growths[1:]
+    return (
+        len(growths) == LOOKS
+        and min(growths) > harmless // QUIET
+        and sum(later) > harmless * len(later)
+    )
 
 
 async def watch(
@@ -80,7 +87,7 @@ async def watch(
     """Let ``repeat`` do a series of repetitions, and again while memory grows: the growths."""
     growths: list[int] = []
     before = memory()
-    while len(growths) < LOOKS and (not growths or growths[-1] > harmless):
+    while len(growths) < LOOKS and (not growths or growths[-1] > harmless // QUIET):
         await repeat()
         after = memory()
         growths.append(after - before)

@@ -30,10 +30,14 @@ _REMOVE = Command("x-blockdev-change", {"parent": "q", "child": "children.3"})
 _GET = ("quorum_co_preadv", "quorum_aio_get", "quorum_aio_finalize")
 _READ = (*_GET, "read_quorum_children", "read_quorum_children_entry", "quorum_vote")
 _VERSIONS = ("quorum_compute_hash", "quorum_count_vote", "quorum_free_vote_list")
-_ERRORS = ("quorum_has_too_much_io_failed", "quorum_vote_error", "quorum_report_failure")
+_TOO_MANY = ("quorum_has_too_much_io_failed",)
+_ERRORS = (
+    *("quorum_vote_error", "quorum_count_vote", "quorum_get_vote_winner"),
+    *("quorum_free_vote_list", "quorum_report_failure"),
+)
 _WRITE = (
     *("quorum_co_pwritev", "quorum_aio_get", "write_quorum_entry"),
-    *("quorum_has_too_much_io_failed", "quorum_aio_finalize"),
+    *(*_TOO_MANY, "quorum_aio_finalize"),
 )
 _BAD = ("quorum_report_bad",)
 
@@ -52,6 +56,8 @@ TABLE: tuple[Repeated, ...] = (
         (*_READ, *_VERSIONS, "quorum_report_bad_versions", *_BAD),
         over(null("c0"), null("c1"), other("c2")),
         (Request("read"),),
+        warm_up=4096,
+        harmless=64 * KIB,
     ),
     Repeated(
         "vote-without-quorum",
@@ -59,6 +65,8 @@ TABLE: tuple[Repeated, ...] = (
         (*_READ, *_VERSIONS, "quorum_report_failure"),
         over(null("c0"), null("c1"), other("c2"), threshold=3),
         (Request("read", fails=True),),
+        warm_up=4096,
+        harmless=64 * KIB,
     ),
     Repeated(
         "vote-with-one-that-fails",
@@ -70,7 +78,7 @@ TABLE: tuple[Repeated, ...] = (
     Repeated(
         "vote-where-too-many-fail",
         "a read by vote of three children of which all fail",
-        (*_READ, *_ERRORS, "quorum_count_vote", "quorum_free_vote_list", *_BAD),
+        (*_READ, *_TOO_MANY, *_ERRORS, *_BAD),
         failures("read", 3),
         (Request("read", fails=True),),
     ),
@@ -83,6 +91,8 @@ TABLE: tuple[Repeated, ...] = (
             **{"rewrite-corrupted": True},
         ),
         (Request("read"),),
+        warm_up=4096,
+        harmless=64 * KIB,
     ),
     Repeated(
         "fifo-whose-first-fails",
@@ -111,7 +121,7 @@ TABLE: tuple[Repeated, ...] = (
     Repeated(
         "writes-of-which-too-many-fail",
         "a write to three children of which two fail",
-        (*_WRITE, *_ERRORS, "quorum_count_vote", "quorum_free_vote_list", *_BAD),
+        (*_WRITE, *_ERRORS, *_BAD),
         failures("write", 2),
         (Request("write", fails=True),),
     ),
@@ -197,12 +207,12 @@ TABLE: tuple[Repeated, ...] = (
     ),
     Repeated(
         "children-added-and-removed",
-        "a child made, four times added and removed, and deleted",
+        "a child made, eight times added and removed, and deleted",
         ("quorum_add_child", "quorum_del_child"),
         over(*_C),
         commands=(
             Command("blockdev-add", null("c3")),
-            *(_ADD, _REMOVE) * 4,
+            *(_ADD, _REMOVE) * 8,
             Command("blockdev-del", {"node-name": "c3"}),
         ),
         times=256,

@@ -55,8 +55,8 @@ class Repeated:
     :param before: requests to send once, before anything is repeated.
     :param times: repetitions between two looks at the memory.
     :param warm_up: repetitions before the first.
-    :param harmless: a growth of up to so many bytes in ``times`` repetitions says nothing.
-        Healthy binaries show less; the smallest thing that can be lost takes 32 of the heap.
+    :param harmless: a growth of so many bytes in ``times`` repetitions says nothing: more than
+        healthy binaries show.  The smallest thing that can be lost takes 32 of the heap.
     """
 
     name: str

@@ -122,8 +122,8 @@ class Pool:
         try:
             yield process
         finally:
-            self._alone.discard(process)
             await _end(process)
+            self._alone.discard(process)
 
     async def _ready(self, preparing: Awaitable[None]) -> None:
         """What is wrong with a binary that cannot be prepared, in one line.
