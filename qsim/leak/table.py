@@ -225,8 +225,8 @@ TABLE: tuple[Repeated, ...] = (
         ("quorum_gather_child_options", "quorum_getlength"),
         over(*_C),
         commands=(Command("query-named-block-nodes", {"flat": True}),),
-        times=512,
-        warm_up=512,
-        harmless=36 * KIB,
+        times=256,
+        warm_up=256,
+        harmless=128 * KIB,
     ),
 )

@@ -68,7 +68,7 @@ class Repeated:
     before: tuple[Request, ...] = ()
     times: int = 4096
     warm_up: int = 1024
-    harmless: int = 24 * KIB
+    harmless: int = 40 * KIB
 
 
 def null(name: str, size: int = SIZE) -> Node:

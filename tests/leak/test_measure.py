@@ -14,7 +14,14 @@ from qsim.leak.thing import KIB, Repeated
 from qsim.target.pool import Pool
 
 HARMLESS = 24 * KIB
-LEAK = Repeated("reads", "a read", ("quorum_co_preadv", "read_fifo_child"), (), times=1024)
+LEAK = Repeated(
+    "reads",
+    "a read",
+    ("quorum_co_preadv", "read_fifo_child"),
+    (),
+    times=1024,
+    harmless=HARMLESS,
+)
 
 
 def growths(*kib: int) -> tuple[int, ...]:
