@@ -57,9 +57,10 @@ class Pool:
         self._workdir: WorkDir | None = None
         self._server: ChildServer | None = None
         self._slots = Slots(jobs)
-        # Starting is work: of processes to play on, and of those for a single case.
+        # Starting is work, so few start at once.  A case with a process of its own mostly waits:
+        # for its window, for the end of the process.
         self._launches = asyncio.Semaphore(2)
-        self._starts = asyncio.Semaphore(2)
+        self._starts = asyncio.Semaphore(6)
         self._alone: set[QemuProcess] = set()
         self._serial = 0
         self._number = 0
