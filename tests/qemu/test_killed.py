@@ -27,7 +27,11 @@ BUSY = ["read-errors", "fifo"]
 
 #: pytest without Python's garbage collection: a finalizer that runs while pytest parses a source
 #: to show where it was interrupted makes CPython 3.11 fail (SystemError, "AST constructor").
-PYTEST = "import gc, sys, pytest; gc.disable(); sys.exit(pytest.main())"
+#: Whoever runs us in the background of a shell may have SIGINT ignored: not here.
+PYTEST = (
+    "import gc, signal, sys, pytest; gc.disable(); "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(pytest.main())"
+)
 
 
 @pytest.fixture
