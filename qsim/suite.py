@@ -116,6 +116,25 @@ def _fixtures(config: pytest.Config) -> list[Path]:
     )
 
 
+class Runs:
+    """A case that is played so many times: over with the first run that fails, or the last."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+        self.over: Future[Verdict] = Future()
+
+    def came(self, verdict: Verdict) -> None:
+        """A run has ended."""
+        self._left -= 1
+        if not self.over.done() and (self._left == 0 or not verdict.kind.passes):
+            self.over.set_result(verdict)
+
+    def failed(self, error: Exception) -> None:
+        """A run could not be judged."""
+        if not self.over.done():
+            self.over.set_exception(error)
+
+
 class Session:
     """What the tests of one session share.
 
@@ -131,7 +150,7 @@ class Session:
         self.pool: Pool | None = None
         self.baseline: Pool | None = None
         self.recognised: Recognised | None = None
-        self.played: dict[str, list[Future[Verdict]]] = {}
+        self.played: dict[str, Runs] = {}
         self._models: dict[str, Outcome] = {}
         try:
             self._open()
@@ -195,11 +214,21 @@ class Session:
 
     def submit(self, ids: Sequence[str]) -> None:
         """Let the binaries play these cases in the background."""
-        if self.background is not None:
-            for _ in range(self.config.getoption("--repeat")):
-                for name in ids:
-                    future = self.background.submit(partial(self._judged, name))
-                    self.played.setdefault(name, []).append(future)
+        if self.background is None:
+            return
+        repeat: int = self.config.getoption("--repeat")
+        self.played |= {name: Runs(repeat) for name in ids}
+        self.background.feed(partial(self._play, name) for _ in range(repeat) for name in ids)
+
+    async def _play(self, name: str) -> None:
+        """Play a case once more, unless it has failed already."""
+        runs = self.played[name]
+        if runs.over.done():
+            return
+        try:
+            runs.came(await self._judged(name))
+        except Exception as error:
+            runs.failed(error)
 
     async def _judged(self, name: str) -> Verdict:
         """Play a case on the candidate, and the baseline, and judge it at once."""
@@ -222,16 +251,10 @@ class Session:
         return self._models[case.id]
 
     def verdict(self, name: str) -> Verdict:
-        """What became of a case on the binary: the first run that fails, else the last."""
+        """What became of a case on the binary, when it is over."""
         if name not in self.played:  # Another process was to run this test, and has died.
             self.submit([name])
-        last = None
-        for future in self.played.pop(name):
-            last = future.result()
-            if not last.kind.passes:
-                break
-        assert last is not None
-        return last
+        return self.played[name].over.result()
 
     def close(self) -> None:
         """Stop every QEMU."""

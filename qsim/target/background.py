@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -59,7 +59,14 @@ class Background:
 
         What a run observed can be large, so ``play`` should return what is made of it.
         """
-        future = asyncio.run_coroutine_threadsafe(self._in_turn(play), self._loop)
+        return self._on_thread(self._in_turn(play))
+
+    def feed(self, plays: Iterable[Callable[[], Awaitable[None]]]) -> Future[None]:
+        """Call all ``plays``, and take each from the iterable only when its turn has come."""
+        return self._on_thread(self._feed(plays))
+
+    def _on_thread(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         self._futures.add(future)
         future.add_done_callback(self._futures.discard)
         return future
@@ -67,6 +74,18 @@ class Background:
     async def _in_turn(self, play: Callable[[], Awaitable[T]]) -> T:
         async with self._places:
             return await play()
+
+    async def _feed(self, plays: Iterable[Callable[[], Awaitable[None]]]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for play in plays:
+                await self._places.acquire()
+                group.create_task(self._fed(play))
+
+    async def _fed(self, play: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await play()
+        finally:
+            self._places.release()
 
     def close(self) -> None:
         """Drop what is not done and stop all processes; safe to call twice."""

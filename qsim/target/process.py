@@ -72,8 +72,8 @@ class QemuProcess:
         self._stderr_from = 0
         self._process: asyncio.subprocess.Process | None = None
         self._qmp = QMPClient(f"qemu-{number}")
-        self._listener = EventListener()
-        self._collector: asyncio.Task[None] | None = None
+        # Its own listener keeps every event for somebody who never asks.
+        self._qmp.events.event_filter = lambda _: False
         self._died: asyncio.Task[int] | None = None
         self._ping: GuestConnection | None = None
         self.changed = asyncio.Event()
@@ -108,7 +108,7 @@ class QemuProcess:
         """
         qmp_path = self.workdir.path / f"qmp-{self.number}.sock"
         arguments = [*self.shape.arguments(str(qmp_path)), *self.extra]
-        self._qmp.register_listener(self._listener)
+        self._qmp.register_listener(_Ear(self._hear))
         await self._qmp.start_server(str(qmp_path))
         try:
             with self._stderr_path.open("wb") as log:
@@ -127,7 +127,6 @@ class QemuProcess:
         self.workdir.started(self._process.pid)
         self._died = asyncio.create_task(self._process.wait())
         await self.bounded(self._qmp.accept(), START_S, "its QMP connection")
-        self._collector = asyncio.create_task(self._collect())
         qmp_path.unlink(missing_ok=True)
 
     async def learn_version(self) -> None:
@@ -151,15 +150,14 @@ class QemuProcess:
             GuestConnection.connect(self.nbd_path, "ping", PATIENCE_S), PATIENCE_S, "its export"
         )
 
-    async def _collect(self) -> None:
-        async for message in self._listener:
-            stamp = message["timestamp"]
-            assert isinstance(stamp, dict)
-            emitted = stamp["seconds"] + stamp["microseconds"] / 1e6
-            event = WireEvent(dict(message), emitted, time.monotonic())
-            self.events.append(event)
-            self.heard(event)
-            self.changed.set()
+    def _hear(self, message: Message) -> None:
+        stamp = message["timestamp"]
+        assert isinstance(stamp, dict)
+        emitted = stamp["seconds"] + stamp["microseconds"] / 1e6
+        event = WireEvent(dict(message), emitted, time.monotonic())
+        self.events.append(event)
+        self.heard(event)
+        self.changed.set()
 
     async def execute(self, command: str, arguments: dict[str, Any]) -> Any:
         """A QMP command's return value.
@@ -285,15 +283,24 @@ class QemuProcess:
             # The group may hold more than its leader when the binary is a wrapper script.
             _kill_group(self._process.pid)
             self.workdir.ended(self._process.pid)
-        if self._collector is not None:
-            self._collector.cancel()
-            await asyncio.gather(self._collector, return_exceptions=True)
         # A dead peer is what is wanted here; and a session whose set-up was cut short makes the
         # library assert that it had begun.
         with suppress(QMPError, OSError, EOFError, AssertionError):
             await self._qmp.disconnect()
         for path in (self.nbd_path, str(self.workdir.path / f"qmp-{self.number}.sock")):
             Path(path).unlink(missing_ok=True)
+
+
+class _Ear(EventListener):
+    """Passes events on as they come; the library's listener remembers each for ever."""
+
+    def __init__(self, hear: Callable[[Message], None]) -> None:
+        super().__init__()
+        self._hear = hear
+
+    async def put(self, event: Message) -> None:
+        """An event came."""
+        self._hear(event)
 
 
 def _sleep(pid: int) -> tuple[str, ...] | None:

@@ -435,6 +435,8 @@ class QemuRun:
             held.cookie.answer(Reply())
         if self.guest is not None:
             self.guest.close()
+            # Kept nodes know this run until the next one has them; its buffers are large.
+            self.guest = None
         if self.export:
             await self._unexport()
         self._keep()
