@@ -31,7 +31,7 @@ from qsim.target.old import is_old, reconnects, run_old, unsupported
 from qsim.target.process import QemuProcess, first_line
 from qsim.target.qemu import ClockJumped, QemuRun, expected_keys
 from qsim.target.shape import SYSTEM, shape_of
-from qsim.target.slots import FAILURE_KEY, Need, Slot, Slots
+from qsim.target.slots import FAILURE_KEY, Slot, Slots
 from qsim.target.workdir import WorkDir
 
 #: QUORUM_FAILURE comes once a second and process, so it takes many to see many of them.
@@ -119,9 +119,14 @@ class Pool:
         """
         async with self._starts:
             process = await self._started(QemuProcess.prepare, environment)
+        async with self._ending(process):
+            yield process
+
+    @asynccontextmanager
+    async def _ending(self, process: QemuProcess) -> AsyncIterator[None]:
         self._alone.add(process)
         try:
-            yield process
+            yield
         finally:
             await _end(process)
             self._alone.discard(process)
@@ -171,8 +176,9 @@ class Pool:
             return Outcome(f"QEMU {self.version}", unsupported=reason)
         if case.drive is not None:
             return await self._run_drive(case)
+        play = self._run_to_the_end if _means_exit(case) else self._run_once
         for _ in range(RETRIES):
-            outcome = await self._run_once(case)
+            outcome = await play(case)
             if outcome is not None:
                 return outcome
         return Outcome(
@@ -210,9 +216,22 @@ class Pool:
         attribute(played, process.events)
         return outcome
 
+    async def _run_to_the_end(self, case: Case) -> Outcome | None:
+        """A case that ends its process: on one that no other case waits on for late events."""
+        async with self._starts:
+            process = await self._started(QemuProcess.prepare)
+            async with self._ending(process):
+                self._serial += 1
+                windows = Windows()
+                run = QemuRun(case, process, self._children, windows, self._serial)
+                try:
+                    return await self._settle(await run.play(), process, windows)
+                except ClockJumped:
+                    return None
+
     async def _run_once(self, case: Case) -> Outcome | None:
         """One try; None when it was disturbed by something that is not this case's doing."""
-        slot, process = await self._place(Need(_means_failure(case), _means_exit(case)))
+        slot, process = await self._place(_means_failure(case))
         mark = None
         try:
             mark = slot.begin()
@@ -238,22 +257,22 @@ class Pool:
             slot.end(process, mark)
             self._slots.match()
 
-    async def _place(self, need: Need) -> tuple[Slot, QemuProcess]:
+    async def _place(self, failure: bool) -> tuple[Slot, QemuProcess]:
         """A free slot that suits and its process, which is busy until it is released.
 
         :raise NotUsable: when no process can be started any more.
         """
         while True:
-            slot = await self._slots.acquire(need)
+            slot = await self._slots.acquire(failure)
             try:
                 process = await self._running(slot)
-                if not need.failure:
+                if not failure:
                     return slot, process
                 # By the clock the window is closed.  QEMU's timer may be late: then an event of
                 # another case is still held, and ours would be in its place.
                 with suppress(QemuDied, QemuHung, QMPError):
                     await process.timers_ran()
-                    if slot.suits(need):
+                    if slot.suits(failure):
                         return slot, process
             except BaseException:
                 self._slots.release(slot)

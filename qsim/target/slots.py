@@ -2,8 +2,7 @@
 """Which case plays on which process.
 
 QUORUM_FAILURE is limited for a whole process, so a case that means to see one gets a process whose
-window is closed, and others rather one whose window is open.  A case that ends its process gets
-one that nobody waits on for late events.
+window is closed, and others rather one whose window is open.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from qsim.target.eventlog import WireEvent
 from qsim.target.kept import KeptNodes
@@ -24,17 +22,6 @@ REPORT_KEY = "QUORUM_REPORT_BAD"
 #: So many processes are started for cases that could play on any; more only for those that wait
 #: for a window.
 ENOUGH = 6
-
-
-class Need(NamedTuple):
-    """What a case needs of a process: a closed window for QUORUM_FAILURE; nobody else's events."""
-
-    failure: bool = False
-    exit: bool = False
-
-
-#: Who is served first: those for whom the fewest processes will do.
-NEEDS = (Need(True, True), Need(True, False), Need(False, True), Need(False, False))
 
 
 @dataclass(eq=False)
@@ -80,9 +67,9 @@ class Slot:
         """Seconds until QUORUM_FAILURE's window is closed."""
         return self.windows.wait_s([FAILURE_KEY])
 
-    def suits(self, need: Need) -> bool:
-        """Whether a case with ``need`` can play here now."""
-        return not ((need.failure and self.wait_s() > 0) or (need.exit and self.marks))
+    def suits(self, failure: bool) -> bool:
+        """Whether a case can play here now: one that means to see QUORUM_FAILURE, or another."""
+        return not failure or self.wait_s() <= 0
 
 
 class Slots:
@@ -91,7 +78,8 @@ class Slots:
     def __init__(self, most: int) -> None:
         self.most = most
         self._slots: list[Slot] = []
-        self._waiting: dict[Need, deque[asyncio.Future[Slot]]] = {need: deque() for need in NEEDS}
+        #: Who is served first: those for whom fewer processes will do.
+        self._waiting: dict[bool, deque[asyncio.Future[Slot]]] = {True: deque(), False: deque()}
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, process: QemuProcess) -> None:
@@ -115,10 +103,13 @@ class Slots:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def acquire(self, need: Need) -> Slot:
-        """A slot for a case, busy until it is released; its process may have to be started."""
+    async def acquire(self, failure: bool) -> Slot:
+        """A slot for a case, busy until it is released; its process may have to be started.
+
+        :param failure: whether the case means to see QUORUM_FAILURE.
+        """
         given: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
-        self._waiting[need].append(given)
+        self._waiting[failure].append(given)
         self.match()
         try:
             return await given
@@ -134,25 +125,24 @@ class Slots:
 
     def match(self) -> None:
         """Give free slots to those who wait."""
-        for need in NEEDS:
-            queue = self._waiting[need]
+        for failure, queue in self._waiting.items():
             while queue:
                 if queue[0].done():  # Cancelled meanwhile.
                     queue.popleft()
                     continue
-                slot = self._free(need)
+                slot = self._free(failure)
                 if slot is None:
                     break
                 slot.busy = True
                 queue.popleft().set_result(slot)
         self._wake_up()
 
-    def _free(self, need: Need) -> Slot | None:
+    def _free(self, failure: bool) -> Slot | None:
         """A free slot that suits, of these the one whose window stays open longest."""
-        suiting = [slot for slot in self._slots if not slot.busy and slot.suits(need)]
+        suiting = [slot for slot in self._slots if not slot.busy and slot.suits(failure)]
         if suiting:
             return max(suiting, key=Slot.wait_s)
-        if len(self._slots) < (self.most if need.failure else min(self.most, ENOUGH)):
+        if len(self._slots) < (self.most if failure else min(self.most, ENOUGH)):
             self._slots.append(Slot())
             return self._slots[-1]
         return None
@@ -162,7 +152,7 @@ class Slots:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not any(self._waiting[need] for need in NEEDS if need.failure):
+        if not self._waiting[True]:
             return
         waits = [slot.wait_s() for slot in self._slots if not slot.busy and slot.wait_s() > 0]
         if waits:
