@@ -148,6 +148,9 @@ def main(qemu: str, jobs: int, runs: int, seed: int) -> None:
             f"{mine_last / 1024:.0f} MiB, largest QEMU {its / 1024:.1f} and "
             f"{its_last / 1024:.1f} MiB"
         )
+        click.echo(
+            "  harness, by thousand: " + " ".join(f"{one / 1024:.0f}" for one, _ in run.memory)
+        )
     for line in run.wrong[:20]:
         click.echo(line)
     click.echo(f"{len(run.wrong)} differ from the model")

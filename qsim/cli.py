@@ -117,6 +117,9 @@ _revision_option = click.option(
     help=f"The driver's revision. Default: by the binary's version, else {DEFAULT}.",
 )
 _qemu_option = click.option("--qemu", metavar="PATH", help="The qemu-system binary.")
+_iothread_option = click.option(
+    "--iothread", is_flag=True, help="On the binary: requests come through an IOThread."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -147,15 +150,18 @@ def list_cases(selectors: tuple[str, ...]) -> None:
 @click.argument("selectors", nargs=-1, required=True, metavar="CASE|FILE...")
 @_revision_option
 @_qemu_option
+@_iothread_option
 @_reports
-def run(selectors: tuple[str, ...], revision_name: str | None, qemu: str | None) -> None:
+def run(
+    selectors: tuple[str, ...], revision_name: str | None, qemu: str | None, iothread: bool
+) -> None:
     """Run cases and tell what happened: on the model, or on a binary with --qemu."""
     cases = _cases(selectors)
     if qemu is None:
         wanted = revision(revision_name or DEFAULT)
         outcomes = [run_model(case, wanted) for case in cases]
     else:
-        outcomes = _on_binary(qemu, cases)[1]
+        outcomes = _on_binary(qemu, cases, iothread)[1]
     trouble = False
     for case, outcome in zip(cases, outcomes, strict=True):
         click.echo(f"{case.id} ({short_path(case.file)}:{case.line})")
@@ -168,18 +174,24 @@ def run(selectors: tuple[str, ...], revision_name: str | None, qemu: str | None)
 @click.argument("selectors", nargs=-1, metavar="[CASE|FILE]...")
 @_revision_option
 @_qemu_option
+@_iothread_option
 @_reports
-def compare_cases(selectors: tuple[str, ...], revision_name: str | None, qemu: str | None) -> None:
+def compare_cases(
+    selectors: tuple[str, ...], revision_name: str | None, qemu: str | None, iothread: bool
+) -> None:
     """Compare fixture, model and (with --qemu) binary; show where they part."""
     everything = _cases(selectors)
-    version, played = _on_binary(qemu, everything) if qemu else ("", [None] * len(everything))
+    version, played = "", [None] * len(everything)
+    if qemu:
+        version, played = _on_binary(qemu, everything, iothread)
     wanted = _wanted(revision_name, version)
     about = [holds(case, wanted) for case in everything]
     cases = [case_of(case, wanted) for case in compress(everything, about)]
     real = list(compress(played, about))
     differing = 0
     for case, outcome in zip(cases, real, strict=True):
-        texts = _compare(case, run_model(case, wanted), outcome, qemu, revision_name)
+        again = rerun_command(case, qemu, revision_name, iothread)
+        texts = _compare(case, run_model(case, wanted), outcome, again)
         differing += bool(texts)
         for text in texts:
             click.echo(f"{text}\n")
@@ -188,10 +200,7 @@ def compare_cases(selectors: tuple[str, ...], revision_name: str | None, qemu: s
     sys.exit(1 if differing else 0)
 
 
-def _compare(
-    case: Case, model: Outcome, real: Outcome | None, qemu: str | None, named: str | None
-) -> list[str]:
-    again = rerun_command(case, qemu, named)
+def _compare(case: Case, model: Outcome, real: Outcome | None, again: str) -> list[str]:
     texts = []
     for left, right in ((None, model), (None, real), (model, real)):
         if right is None:
@@ -208,11 +217,11 @@ def _wanted(name: str | None, version: str) -> Revision:
     return nearest(version) if version else revision(DEFAULT)
 
 
-def _on_binary(qemu: str, cases: Sequence[Case]) -> tuple[str, list[Any]]:
+def _on_binary(qemu: str, cases: Sequence[Case], iothread: bool) -> tuple[str, list[Any]]:
     """The binary's version, and the outcome of each case on it."""
     background = Background()
     try:
-        pool = background.open(qemu)
+        pool = background.open(qemu, iothread=iothread)
         futures = [background.submit(partial(pool.run, case)) for case in cases]
         return pool.version, [future.result() for future in futures]
     finally:

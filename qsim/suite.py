@@ -83,6 +83,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=1,
         help="play each case N times on the binary; every run must pass",
     )
+    group.addoption(
+        "--iothread",
+        action="store_true",
+        help="requests come through exports in an IOThread, and the nodes live there",
+    )
     group.addoption("--figures", metavar="FILE", help="write the closing figures there, as JSON")
 
 
@@ -145,6 +150,7 @@ class Session:
         self.config = config
         self.binary: str | None = config.getoption("--qemu")
         self.named: str | None = config.getoption("--revision")
+        self.iothread: bool = config.getoption("--iothread")
         self.only_collect: bool = config.getoption("collectonly", False)
         self.background: Background | None = None
         self.pool: Pool | None = None
@@ -168,6 +174,8 @@ class Session:
         chosen = revision(self.named) if self.named else None
         older = self.config.getoption("--baseline")
         intended = self.config.getoption("--intended") or []
+        if self.iothread and not self.binary:
+            raise pytest.UsageError("--iothread: name a binary too, with --qemu=PATH")
         if older and not self.binary:
             raise pytest.UsageError("--baseline: name the candidate too, with --qemu=PATH")
         if intended and not older:
@@ -197,7 +205,7 @@ class Session:
         assert self.background is not None
         jobs = self.config.getoption("--jobs") or spread.share(DEFAULT_JOBS, self.config)
         try:
-            return self.background.open(binary, jobs)
+            return self.background.open(binary, jobs, self.iothread)
         except TargetError as error:
             raise pytest.UsageError(f"{option}: {error}") from None
 
@@ -354,7 +362,11 @@ def check_binary(session: Session, case: Case, item: pytest.Item) -> str | None:
     if verdict.kind.passes:
         return None
     assert session.binary is not None
-    return render_verdict(verdict, rerun_command(case, session.binary, session.named))
+    return render_verdict(verdict, _again(session, case))
+
+
+def _again(session: Session, case: Case) -> str:
+    return rerun_command(case, session.binary, session.named, session.iothread)
 
 
 VERDICT = pytest.StashKey[Verdict]()

@@ -142,11 +142,15 @@ def _wrapped(text: str, width: int) -> list[str]:
     return lines or [""]
 
 
-def rerun_command(case: Case, binary: str | None, revision: str | None = None) -> str:
+def rerun_command(
+    case: Case, binary: str | None, revision: str | None = None, iothread: bool = False
+) -> str:
     """The command that runs just this case again; ``revision`` as it was asked for."""
     words = ["qsim", "compare", f"{short_path(case.file)}::{case.name}"]
     if binary:
         words += ["--qemu", binary]
+        if iothread:
+            words.append("--iothread")
     if revision:
         words += ["--revision", revision]
     return shlex.join(words)

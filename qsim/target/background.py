@@ -37,19 +37,19 @@ class Background:
     async def _semaphore() -> asyncio.Semaphore:
         return asyncio.Semaphore(AT_ONCE)
 
-    def open(self, binary: str, jobs: int = DEFAULT_JOBS) -> Pool:
+    def open(self, binary: str, jobs: int = DEFAULT_JOBS, iothread: bool = False) -> Pool:
         """A started pool, used by what is submitted; closed with this object.
 
         :raise TargetError: when the binary cannot be used.
         """
-        pool = self._call(self._make(binary, jobs))
+        pool = self._call(self._make(binary, jobs, iothread))
         self._pools.append(pool)
         self._call(pool.start())
         return pool
 
     @staticmethod
-    async def _make(binary: str, jobs: int) -> Pool:
-        return Pool(binary, jobs)
+    async def _make(binary: str, jobs: int, iothread: bool) -> Pool:
+        return Pool(binary, jobs, iothread)
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

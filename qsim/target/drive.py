@@ -106,6 +106,7 @@ class DriveRun(QemuRun):
                 await self.process.execute(
                     "block-export-add",
                     {
+                        **self.process.shape.export,
                         "type": "nbd",
                         "id": "drive",
                         "node-name": top,

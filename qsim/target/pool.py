@@ -30,7 +30,7 @@ from qsim.target.nbd_server import ChildServer
 from qsim.target.old import is_old, reconnects, run_old, unsupported
 from qsim.target.process import QemuProcess, first_line
 from qsim.target.qemu import ClockJumped, QemuRun, expected_keys
-from qsim.target.shape import SYSTEM, shape_of
+from qsim.target.shape import SYSTEM, in_iothread, shape_of
 from qsim.target.slots import FAILURE_KEY, Slot, Slots
 from qsim.target.workdir import WorkDir
 
@@ -45,11 +45,13 @@ class Pool:
 
     :param binary: path of a qemu-system binary, or a name on PATH.
     :param jobs: how many processes, started when they are needed.
+    :param iothread: whether requests come through exports in an IOThread.
     """
 
-    def __init__(self, binary: str, jobs: int = DEFAULT_JOBS) -> None:
+    def __init__(self, binary: str, jobs: int = DEFAULT_JOBS, iothread: bool = False) -> None:
         self.binary = binary
         self.jobs = jobs
+        self.iothread = iothread
         self.version = ""
         self.shape = SYSTEM
         #: Whether it is of the series' time and speaks as QEMU did then.
@@ -72,6 +74,8 @@ class Pool:
         """
         self.binary = check_executable(self.binary)
         self.shape = await shape_of(self.binary)
+        if self.iothread:
+            self.shape = in_iothread(self.shape)
         self._workdir = WorkDir()
         self._server = ChildServer(str(self._workdir.path / "children.sock"))
         await self._server.start()
@@ -81,13 +85,29 @@ class Pool:
         self.old = is_old(self.version)
         self._server.garbles = reconnects(self.version)
         try:
-            if self.old:
-                await _check_quorum(self.binary, first, OLD_PROBE)
-            else:
+            await _check_quorum(self.binary, first, OLD_PROBE if self.old else PROBE)
+            if self.iothread:
+                await self._check_iothread(first)
+            elif not self.old:
                 await self._ready(first.prepare())
-                await _check_quorum(self.binary, first, PROBE)
         except (QemuDied, QemuHung, QMPError) as error:
             raise NotUsable(f"{self.binary}: {error}") from error
+
+    async def _check_iothread(self, process: QemuProcess) -> None:
+        """7.2 expects its NBD server to be in the main thread when a client goes.
+
+        :raise NotUsable: when exports cannot be in an IOThread.
+        """
+        if self.old:
+            raise NotUsable(f"{self.binary} is QEMU {self.version}, without exports in an IOThread")
+        await self._ready(process.prepare())
+        try:
+            await process.hang_up()
+        except QemuDied as death:
+            raise NotUsable(
+                f"{self.binary} is QEMU {self.version}, which does not survive that the client of "
+                f"an export in an IOThread hangs up: {first_line(death.stderr)}"
+            ) from death
 
     async def _launch(self) -> QemuProcess:
         """A process to play on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 
 from qemu.qmp import EventListener, ExecuteError, Message, QMPClient, QMPError
 
+from qsim.target import sanitizer
 from qsim.target.error import NotUsable, QemuDied, QemuHung
 from qsim.target.eventlog import EventLog, WireEvent
 from qsim.target.nbd_client import GuestConnection
@@ -25,6 +27,9 @@ from qsim.target.spawn import spawn
 from qsim.target.workdir import WorkDir
 
 T = TypeVar("T")
+
+# What goes wrong on a connection is told with the case it goes wrong in.
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
 
 #: The bound on every single wait for QEMU, in seconds: far beyond what a loaded machine needs.
 PATIENCE_S = 20.0
@@ -60,7 +65,7 @@ class QemuProcess:
     ) -> None:
         self.binary = binary
         self.shape = shape
-        self.environment = environment
+        self.environment = environment or {}
         self.workdir = workdir
         self.number = number
         self.extra = extra
@@ -71,7 +76,8 @@ class QemuProcess:
         self._stderr_path: Path = workdir.path / f"err-{number}.log"
         self._stderr_from = 0
         self._process: asyncio.subprocess.Process | None = None
-        self._qmp = QMPClient(f"qemu-{number}")
+        # A name of its own would be a logger of its own, and those are never forgotten.
+        self._qmp = QMPClient("qemu")
         # Its own listener keeps every event for somebody who never asks.
         self._qmp.events.event_filter = lambda _: False
         self._died: asyncio.Task[int] | None = None
@@ -120,7 +126,7 @@ class QemuProcess:
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=log,
                     cwd=self.folder,
-                    env={**os.environ, **self.environment} if self.environment else None,
+                    env={**os.environ, **sanitizer.environment(os.environ), **self.environment},
                 )
         except OSError as error:
             raise NotUsable(_cannot_start(self.binary, error)) from error
@@ -144,11 +150,27 @@ class QemuProcess:
         )
         await self.execute("blockdev-add", {"driver": "null-co", "node-name": "ping", "size": 512})
         await self.execute(
-            "block-export-add", {"type": "nbd", "id": "ping", "node-name": "ping", "name": "ping"}
+            "block-export-add",
+            {
+                **self.shape.export,
+                **{"type": "nbd", "id": "ping", "node-name": "ping", "name": "ping"},
+            },
         )
-        self._ping = await self.bounded(
+        self._ping = await self._connected()
+
+    async def _connected(self) -> GuestConnection:
+        return await self.bounded(
             GuestConnection.connect(self.nbd_path, "ping", PATIENCE_S), PATIENCE_S, "its export"
         )
+
+    async def hang_up(self) -> None:
+        """Connect a guest once more and close the connection.
+
+        :raise QemuDied: when the process does not survive that.
+        """
+        (await self._connected()).close()
+        await self.ping()
+        await self.timers_ran()
 
     def _hear(self, message: Message) -> None:
         stamp = message["timestamp"]

@@ -263,6 +263,7 @@ class QemuRun:
                 await self.process.execute(
                     "block-export-add",
                     {
+                        **self.process.shape.export,
                         "type": "nbd",
                         "id": top,
                         "node-name": top,

@@ -8,8 +8,9 @@ human monitor.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from qsim.scenario.case import Case
 from qsim.target.spawn import end, spawn
@@ -23,12 +24,14 @@ class Shape:
     """How a kind of binary is started without a guest, with QMP on a socket of ours.
 
     :param says: how its answer to ``--version`` begins.
+    :param export: what every export of it has besides.
     :param no_drive: why it cannot play ``-drive`` cases, "" when it can.
     """
 
     name: str
     says: str
     arguments: Callable[[str], list[str]]
+    export: Mapping[str, Any] = field(default_factory=dict)
     no_drive: str = ""
 
     def unsupported(self, case: Case) -> str:
@@ -54,6 +57,15 @@ DAEMON = Shape(
     ],
     no_drive="qemu-storage-daemon has no -drive",
 )
+
+
+def in_iothread(shape: Shape) -> Shape:
+    """The same kind of binary, with every export in an IOThread, its nodes with it."""
+    return replace(
+        shape,
+        arguments=lambda path: ["--object", "iothread,id=io", *shape.arguments(path)],
+        export={"iothread": "io", "fixed-iothread": True},
+    )
 
 
 async def shape_of(binary: str) -> Shape:
