@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,6 +170,22 @@ class Case:
     bug: str = ""
 
     @property
+    def nodes(self) -> list[str]:
+        """The names of the quorum node and of those defined in it."""
+        return ["q", *_node_names(self.options)]
+
+    @property
     def id(self) -> str:
         """``family/name`` as one word, for test ids and ``-k``."""
         return f"{self.family}/{self.name}".replace(" ", "-")
+
+
+def _node_names(options: Any) -> Iterator[str]:
+    if isinstance(options, dict):
+        if isinstance(options.get("node-name"), str):
+            yield options["node-name"]
+        for value in options.values():
+            yield from _node_names(value)
+    elif isinstance(options, list):
+        for value in options:
+            yield from _node_names(value)

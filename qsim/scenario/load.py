@@ -232,12 +232,22 @@ class _Loader:
         options |= raw.get("quorum", {})
         listed = options["children"]
         if isinstance(listed, list):
-            # An inline child is named by its export.
-            names = [one.get("export") if isinstance(one, dict) else one for one in listed]
-            if None in names:
-                raise self.fail(("quorum",), "a child defined in place needs an export: a child")
-            self.everyone = [n for n in names if isinstance(n, str) and n in self.children]
+            self.everyone = [n for n in self._listed(listed) if n in self.children]
         return {key: value for key, value in options.items() if value is not None}
+
+    def _listed(self, listed: list[Any]) -> Iterator[str]:
+        """The children that are meant, those of a quorum in the quorum among them."""
+        for one in listed:
+            if isinstance(one, str):
+                yield one
+            elif isinstance(one, dict):
+                if isinstance(one.get("children"), list):
+                    yield from self._listed(one["children"])
+                elif "export" in one:
+                    yield str(one["export"])
+                else:
+                    message = "a child defined in place needs an export: a child"
+                    raise self.fail(("quorum",), message)
 
     def _known(self, name: str, path: Path) -> None:
         if name not in self.children:

@@ -66,7 +66,7 @@ class QemuRun:
         self.process = process
         self.server = server
         self.windows = windows
-        self.names = Names([*case.children, "q", "top"], serial)
+        self.names = Names([*case.children, *case.nodes, "top"], serial)
         self.stage: Stage[Arrival] = Stage({n: spec.make() for n, spec in case.children.items()})
         self.guest: GuestConnection | None = None
         self.added: list[str] = []
