@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from qsim.block.coroutine import Coroutine
-from qsim.block.errno import number
+from qsim.block.errno import number, strerror
 from qsim.block.error import QmpError
 from qsim.block.flags import Perm
 from qsim.block.io import bdrv_co_flush
@@ -41,7 +41,7 @@ from qsim.block.switches import (
 
 #: The QMP commands the model takes.
 COMMANDS = (
-    "blockdev-add", "blockdev-del", "x-blockdev-change", "blockdev-mirror",
+    "blockdev-add", "blockdev-del", "blockdev-reopen", "x-blockdev-change", "blockdev-mirror",
     "query-named-block-nodes",
 )  # fmt: skip
 
@@ -212,9 +212,7 @@ class Monitor:
 
     def blockdev_del(self, node_name: str) -> dict[str, Any]:
         """qmp_blockdev_del()."""
-        if node_name not in self.nodes:
-            raise QmpError(f"Failed to find node with node-name='{node_name}'")
-        bs = self.nodes[node_name]
+        bs = self._named(node_name)
         if any(edge.parent is None for edge in bs.parents):
             raise QmpError(f"Node {node_name} is in use")
         if not bs.monitor_owned:
@@ -290,6 +288,42 @@ class Monitor:
             raise QmpError(f"The node {node} already has a parent")
         driver.add_child(parent_bs, new_bs)
         return {}
+
+    def blockdev_reopen(self, options: list[dict[str, Any]]) -> dict[str, Any]:
+        """qmp_blockdev_reopen() of nodes whose drivers have no .bdrv_reopen_prepare.
+
+        :raise QmpError: always, as quorum is one of them: but each node is flushed before.
+        """
+        queue = []
+        for one in options:
+            if "node-name" not in one:
+                raise QmpError("node-name not specified")
+            queue.append(self._named(one["node-name"]))
+        for bs in queue:
+            ret = self._flush_now(bs)
+            if ret < 0:
+                raise QmpError(f"Error flushing drive: {strerror(-ret)}")
+        bs = queue[0]
+        assert bs.driver == "quorum", f"{bs.driver} can be reopened, which is outside the model"
+        raise QmpError(
+            f"Block format '{bs.driver}' used by node '{bs.node_name}' does not support "
+            "reopening files"
+        )
+
+    def _flush_now(self, bs: BlockDriverState) -> int:
+        """bdrv_flush(): wait for it here."""
+        rets: list[int] = []
+
+        async def flush() -> None:
+            rets.append(await bdrv_co_flush(bs))
+
+        self.run(Coroutine(flush))
+        return rets[0]
+
+    def _named(self, node_name: str) -> BlockDriverState:
+        if node_name not in self.nodes:
+            raise QmpError(f"Failed to find node with node-name='{node_name}'")
+        return self.nodes[node_name]
 
     def blockdev_mirror(
         self, job_id: str, device: str, target: str, sync: str, replaces: str | None = None
