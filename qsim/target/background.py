@@ -87,6 +87,14 @@ class Background:
         finally:
             self._places.release()
 
+    @staticmethod
+    async def _ended() -> None:
+        """Whatever was cancelled has seen it."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     def close(self) -> None:
         """Drop what is not done and stop all processes; safe to call twice."""
         if self._closed:
@@ -96,6 +104,7 @@ class Background:
             future.cancel()
         for pool in self._pools:
             self._call(pool.close())
+        self._call(self._ended())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from qsim.leak.measure import LOOKS, Measured, environment, leaks, measure, watch
+from qsim.leak.measure import LOOKS, Measured, leaks, measure, watch
 from qsim.leak.table import TABLE
 from qsim.leak.thing import KIB, Repeated
 from qsim.target.pool import Pool
@@ -80,15 +80,6 @@ def test_a_leak_is_told_with_its_rate_and_where_to_look() -> None:
 def test_what_kept_it_from_being_measured_fails_too() -> None:
     measured = Measured(LEAK, trouble="QEMU ended with status -6: an assertion")
     assert measured.wrong == "reads: a read: QEMU ended with status -6: an assertion"
-
-
-def test_a_sanitizer_keeps_its_options_and_sets_nothing_aside(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("ASAN_OPTIONS", "detect_leaks=0")
-    assert environment()["ASAN_OPTIONS"].startswith("detect_leaks=0:quarantine_size_mb=0:")
-    monkeypatch.delenv("ASAN_OPTIONS")
-    assert environment()["ASAN_OPTIONS"].startswith("quarantine_size_mb=0:")
 
 
 def test_a_binary_of_2014_cannot_repeat_anything() -> None:

@@ -278,6 +278,11 @@ SERVE = """\
     if command == "nbd-server-start":
         asyncio.run_coroutine_threadsafe(serve(asked["arguments"]["addr"]["data"]["path"]), loop).result()
 """
+QUORUM = """\
+    if command == "blockdev-add" and asked["arguments"]["driver"] == "quorum":
+        fail("Number of provided children must be 1 or more")
+        continue
+"""
 NO_QUORUM = """\
     if command == "blockdev-add" and asked["arguments"]["driver"] == "quorum":
         fail("Parameter 'driver' does not accept value 'quorum'")
@@ -316,10 +321,10 @@ FAKES = {
     ),
     "knows no NBD": (
         "say(GREETING)",
-        "    if command == 'nbd-server-start': fail('no NBD here'); continue",
+        QUORUM + "    if command == 'nbd-server-start': fail('no NBD here'); continue",
         "cannot be prepared: no NBD here",
     ),
-    "has no NBD": ("say(GREETING)", "", "cannot be prepared: "),
+    "has no NBD": ("say(GREETING)", QUORUM, "cannot be prepared: "),
     "greets with rubbish": (
         "say('HELLO'); time.sleep(1000)",
         "",
@@ -341,7 +346,11 @@ FAKES = {
         SERVE,
         "opens a quorum node without children; that is no quorum driver",
     ),
-    "has another export": (NBD.replace("EXPORT", "'other'"), SERVE, "cannot be prepared: "),
+    "has another export": (
+        NBD.replace("EXPORT", "'other'"),
+        SERVE + QUORUM,
+        "cannot be prepared: ",
+    ),
 }
 
 
