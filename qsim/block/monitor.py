@@ -36,6 +36,7 @@ from qsim.block.switches import (
     CHILDREN_CLOSE_TOGETHER,
     DUPLICATE_NAMES_NODE,
     LOOKUP_QUOTES,
+    REOPEN,
     REPLACE_LOOKS_UP,
 )
 
@@ -294,6 +295,10 @@ class Monitor:
 
         :raise QmpError: always, as quorum is one of them: but each node is flushed before.
         """
+        if REOPEN not in self.world.switches:
+            raise QmpError(
+                "The command blockdev-reopen has not been found", klass="CommandNotFound"
+            )
         queue = []
         for one in options:
             if "node-name" not in one:

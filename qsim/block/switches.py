@@ -73,6 +73,12 @@ REPLACE_LOOKS_UP = Switch(
     "replace/a-node-that-does-not-exist",
 )
 
+REOPEN = Switch(
+    "a node can be asked to change its options",
+    "blockdev.c qmp_blockdev_reopen(), x-blockdev-reopen until then, between 5.2 and 7.2",
+    "reopen/no-such-node",
+)
+
 AIOCB_REFCOUNT = Switch(
     "a request in flight is counted: cancelling one holds it, asks for its end and waits until "
     "nobody else holds it, instead of each kind of request waiting in its own way",
