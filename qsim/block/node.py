@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass, field
 from typing import Any
 
 from qsim.block.aio import AioContext
 from qsim.block.coroutine import Coroutine
 from qsim.block.errno import number, strerror
-from qsim.block.error import QmpError
+from qsim.block.error import ProcessExit, QmpError
 from qsim.block.events import Event
 from qsim.block.flags import (
     BDRV_SECTOR_SIZE,
@@ -300,7 +301,14 @@ def _check_update_perm(
 
     :param ignored: the edges by which it came down here.
     :raise QmpError: naming the first user that does not allow it, or that it does not allow.
+    :raise ProcessExit: where the demand does not share WRITE_UNCHANGED: an assertion.
     """
+    if not shared & Perm.WRITE_UNCHANGED:
+        raise ProcessExit(
+            -signal.SIGABRT,
+            "bdrv_check_update_perm: "
+            "Assertion `new_shared_perm & BLK_PERM_WRITE_UNCHANGED' failed.",
+        )
     cumulative, cumulative_shared = perm, shared
     for edge in bs.parents:
         if edge in ignored:
