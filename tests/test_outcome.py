@@ -286,6 +286,24 @@ def test_fixture_leaves_out_requests_nobody_could_see(load: Load) -> None:
     assert against_fixture(case, Outcome("w", [opening, step])) == []
 
 
+def test_where_an_assertion_stood_is_not_compared(load: Load) -> None:
+    case = load(
+        """
+        - name: abort
+          steps:
+          - read: [0, 512]
+            expect: {exit: {status: -6, stderr: "f: Assertion `a && b' failed."}}
+        """
+    )[0]
+    ended = StepOutcome(
+        "read 0 512", exit=(-6, "qemu: ../../block.c:7: f: Assertion `a && b' failed.")
+    )
+    outcome = Outcome("test", [StepOutcome("open", returns={}), ended])
+    assert against_fixture(case, outcome) == []
+    ended.exit = (-6, "qemu: ../../block.c:7: g: Assertion `a && b' failed.")
+    assert one(against_fixture(case, outcome)) == (1, "exit")
+
+
 def test_after_an_expected_exit_nothing_else_of_the_step_counts(load: Load) -> None:
     (case,) = load("""
         - name: a

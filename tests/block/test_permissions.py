@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qsim.block.error import QmpError
+from qsim.block.error import ProcessExit, QmpError
 from qsim.block.flags import Perm
 from qsim.block.node import (
     BdrvChild,
@@ -201,9 +201,15 @@ def test_the_first_user_a_demand_conflicts_with_is_named() -> None:
 def test_what_a_user_does_not_share_comes_before_what_it_needs() -> None:
     bs = node("n", switches=USER_BY_USER)
     guest(bs, READ | WRITE, READ | Perm.WRITE_UNCHANGED)
-    assert refusal(guest, bs, READ | WRITE | RESIZE, READ) == (
+    assert refusal(guest, bs, READ | WRITE | RESIZE, READ | Perm.WRITE_UNCHANGED) == (
         "Conflicts with use by guest of n as 'root', which does not allow 'write, resize' on n"
     )
+
+
+def test_who_cannot_bear_unchanged_writes_ends_the_process() -> None:
+    with pytest.raises(ProcessExit, match="BLK_PERM_WRITE_UNCHANGED' failed"):
+        guest(node("n", switches=USER_BY_USER), READ, READ)
+    guest(node("n"), READ, READ)
 
 
 def test_a_demand_is_followed_down_to_the_node_it_conflicts_on() -> None:
