@@ -288,9 +288,8 @@ def between(left: Outcome, right: Outcome) -> list[Difference]:
             found.append(Difference(i, a.label, "story", _story(a.beats), _story(b.beats)))
         key = limiter_key if left.reports_by_node and right.reports_by_node else limiter_key_2014
         if not (events_match(a.events, b.events, key) or events_match(b.events, a.events, key)):
-            found.append(
-                Difference(i, a.label, "events", _events_text(a.events), _events_text(b.events))
-            )
+            tell = _events_text if _names(a.events) != _names(b.events) else _places_text
+            found.append(Difference(i, a.label, "events", tell(a.events), tell(b.events)))
     if len(left.steps) != len(right.steps):
         found.append(Difference(None, "run", "steps", str(len(left.steps)), str(len(right.steps))))
     if left.contents is not None and right.contents is not None:
@@ -342,6 +341,15 @@ def _events_text(events: Sequence[Event]) -> str:
     return ", ".join(str(event) for event in events) or "none"
 
 
+def _names(events: Sequence[Event]) -> list[str]:
+    return [str(event) for event in events]
+
+
+def _places_text(events: Sequence[Event]) -> str:
+    """The events, and after how many completions of the step each was made."""
+    return ", ".join(f"{event} (after {event.after} completions)" for event in events)
+
+
 def _story(beats: Sequence[Beat]) -> str:
     words = []
     for beat in beats:
@@ -350,6 +358,11 @@ def _story(beats: Sequence[Beat]) -> str:
         else:
             words.append(", ".join(_with_data(request) for request in beat.requests))
     return "; ".join(words) or "none"
+
+
+def _same_event(a: Event, b: Event) -> bool:
+    """Whether two events are the same, and made at the same place of the story if both know it."""
+    return a == b and (a.after == b.after or None in (a.after, b.after))
 
 
 def events_match(
@@ -372,7 +385,7 @@ def events_match(
     def matches(i: int, j: int) -> bool:
         if i == len(emitted):
             return j == len(observed)
-        if j < len(observed) and emitted[i] == observed[j] and matches(i + 1, j + 1):
+        if j < len(observed) and _same_event(emitted[i], observed[j]) and matches(i + 1, j + 1):
             return True
         return droppable[i] and matches(i + 1, j)
 

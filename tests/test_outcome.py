@@ -304,6 +304,20 @@ def test_where_an_assertion_stood_is_not_compared(load: Load) -> None:
     assert one(against_fixture(case, outcome)) == (1, "exit")
 
 
+def test_an_event_has_its_place_in_the_story_where_both_know_it() -> None:
+    def outcome(after: int | None) -> Outcome:
+        event = replace(parse_event("QUORUM_REPORT_BAD read c0 0 1 EIO"), after=after)
+        return Outcome("w", [StepOutcome("read 0 512", ret="0", events=[event])])
+
+    assert between(outcome(1), outcome(1)) == []
+    assert between(outcome(1), outcome(None)) == []
+    (found,) = between(outcome(1), outcome(3))
+    assert (found.left, found.right) == (
+        "QUORUM_REPORT_BAD read c0 0 1 EIO (after 1 completions)",
+        "QUORUM_REPORT_BAD read c0 0 1 EIO (after 3 completions)",
+    )
+
+
 def test_after_an_expected_exit_nothing_else_of_the_step_counts(load: Load) -> None:
     (case,) = load("""
         - name: a

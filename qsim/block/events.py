@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from qsim.block.errno import errno_of
@@ -21,15 +21,19 @@ SHORT_FORMS = {
 
 @dataclass(frozen=True)
 class Event:
-    """One event: its QAPI name and its data, sorted by member so that events compare."""
+    """One event: its QAPI name and its data, sorted by member so that events compare.
+
+    :param after: how many completions of its step came before it, None where that is not seen.
+    """
 
     name: str
     data: tuple[tuple[str, Any], ...]
+    after: int | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, name: str, data: dict[str, Any]) -> Event:
+    def of(cls, name: str, data: dict[str, Any], after: int | None = None) -> Event:
         """An event from its data object."""
-        return cls(name, tuple(sorted(data.items())))
+        return cls(name, tuple(sorted(data.items())), after)
 
     def get(self, member: str) -> Any:
         """The value of a member, None when it is absent."""

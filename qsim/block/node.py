@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,10 +67,12 @@ class World:
     ledger: Ledger = field(default_factory=Ledger)
     aio: AioContext = field(default_factory=AioContext)
     events: list[Event] = field(default_factory=list)
+    #: How many completions of the step there were so far, where somebody counts.
+    completions: Callable[[], int | None] = lambda: None
 
     def emit(self, name: str, data: dict[str, Any]) -> None:
         """qapi_event_send_*(): an event, before any rate limit."""
-        self.events.append(Event.of(name, data))
+        self.events.append(Event.of(name, data, self.completions()))
 
 
 class BlockDriverState:

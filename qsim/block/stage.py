@@ -78,12 +78,15 @@ class Stage(Generic[Cookie]):
     held: list[Held[Cookie]] = field(default_factory=list)
     beats: list[Beat] = field(default_factory=list)
     impossible: list[str] = field(default_factory=list)
+    #: How many requests of this step were completed; those a child takes with it count as one.
+    completions: int = 0
     _arrived: list[Held[Cookie]] = field(default_factory=list)
 
     def begin(self, order: Sequence[str]) -> None:
         """A new step with its schedule; the story starts afresh."""
         self.order = list(order)
         self.beats = []
+        self.completions = 0
 
     def arrive(self, request: Request, cookie: Cookie) -> None:
         """A child received a request."""
@@ -126,6 +129,7 @@ class Stage(Generic[Cookie]):
         request = chosen.request
         reply = self.children[request.child].complete(request)
         self.beats.append(Answered(request.child, request.op, reply.errno, reply.dead))
+        self.completions += 1
         gone = [chosen]
         if reply.dead:
             gone += [h for h in self.held if h.request.child == request.child and h is not chosen]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from qsim.block.events import Event
 from qsim.outcome import Outcome
@@ -22,6 +22,8 @@ class Played:
     outcome: Outcome
     names: Names
     starts: list[float] = field(default_factory=list)
+    #: When each step's completions were sent; None where others complete what children hold.
+    completed: list[list[float]] | None = None
     first_event: int = 0
     begin_s: float = 0.0
     end_s: float = float("inf")
@@ -64,7 +66,10 @@ def attribute(played: Played, events: EventLog) -> None:
             # QEMU cuts the time to microseconds, so it can seem to be up to one earlier.
             if event.emitted_s >= start - 1e-6:
                 index = i
-        seen = scenario_event(event, played.names)
+        after = None
+        if played.completed is not None and played.starts:
+            after = sum(sent <= event.emitted_s for sent in played.completed[index])
+        seen = replace(scenario_event(event, played.names), after=after)
         if played.outcome.steps:
             played.outcome.steps[index].events.append(seen)
         problem = played.dialect.event_problem(seen)

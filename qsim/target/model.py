@@ -37,7 +37,7 @@ class _Run:
             name: spec.make() for name, spec in case.children.items()
         }
         self.stage: Stage[Any] = Stage(children)
-        self.world = World(switches=revision.switches)
+        self.world = World(switches=revision.switches, completions=lambda: self.stage.completions)
         self.world.aio.turn = self.turn
         self.process = process_of(revision, self.world, self.stage, self.run_until_done)
         self.monitor = self.process.monitor

@@ -80,7 +80,7 @@ class QemuRun:
         self.command: asyncio.Future[Any] | None = None
         #: Children that were asked for their block status.
         self.examined: set[str] = set()
-        self.played = Played(Outcome(f"QEMU {process.version}"), self.names)
+        self.played = Played(Outcome(f"QEMU {process.version}"), self.names, completed=[])
 
     async def play(self) -> Played:
         """Play all steps and take everything down again.
@@ -101,6 +101,8 @@ class QemuRun:
                 shown = StepOutcome(str(step), beats=[])
                 outcome.steps.append(shown)
                 played.starts.append(time.time())
+                if played.completed is not None:
+                    played.completed.append([])
                 if not await self._step(step, shown):
                     break
             outcome.contents = self._contents()
@@ -377,6 +379,8 @@ class QemuRun:
                 shown.early = tuple(str(held.request) for held in self.stage.held)
             gone = self.stage.complete_next()
             if gone:
+                if self.played.completed is not None:
+                    self.played.completed[-1].append(time.time())
                 for held, reply in gone:
                     await self._answer(held.cookie, reply)
                 continue
