@@ -308,8 +308,9 @@ class Monitor:
             ret = self._flush_now(bs)
             if ret < 0:
                 raise QmpError(f"Error flushing drive: {strerror(-ret)}")
+        if not queue or queue[0].driver != "quorum":
+            raise NotImplementedError("blockdev-reopen of nothing, or of another node than quorum")
         bs = queue[0]
-        assert bs.driver == "quorum", f"{bs.driver} can be reopened, which is outside the model"
         raise QmpError(
             f"Block format '{bs.driver}' used by node '{bs.node_name}' does not support "
             "reopening files"
