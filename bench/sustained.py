@@ -2,7 +2,7 @@
 """Many generated scenarios in a row (``python -m bench.sustained``): speed, flakes, memory.
 
 The scenarios are drawn, by a seed, from every request on every quorum of two and three children
-(:mod:`qsim.grid`), each child answering or failing; the model says what must come out.
+(:mod:`qsim.explore.grid`), each child answering or failing; the model says what must come out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 
 from bench.floor import floor
-from qsim.grid import grid, patterns_of
+from qsim.explore.grid import grid, patterns_of
 from qsim.outcome import Outcome, between
 from qsim.quorum.revisions import Revision, nearest
 from qsim.scenario import Case

@@ -20,8 +20,8 @@ import click
 
 from qsim import __version__
 from qsim.data import fixtures_path
-from qsim.explore import Defect, defects_on, paths, shortest
-from qsim.grid import grid, patterns_of
+from qsim.explore.grid import grid, patterns_of
+from qsim.explore.paths import Defect, defects_on, paths, shortest
 from qsim.outcome import Outcome, against_fixture, between
 from qsim.qapi import (
     QapiError,

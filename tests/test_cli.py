@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qsim import __version__, cli
-from qsim.grid import grid
+from qsim.explore.grid import grid
 from qsim.qapi import default_schema_path
 from qsim.quorum.revisions import REVISIONS
 from qsim.quorum.switches import ERROR_WITHOUT_NEWLINE

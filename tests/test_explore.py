@@ -12,8 +12,8 @@ from math import factorial
 import pytest
 
 from qsim.block.memory import Struct
-from qsim.explore import Defect, defects_of, explore, paths, shortest
-from qsim.grid import CONTENTS, ERRNOS, STEPS, grid, patterns_of
+from qsim.explore.grid import CONTENTS, ERRNOS, STEPS, grid, patterns_of
+from qsim.explore.paths import Defect, defects_of, explore, paths, shortest
 from qsim.outcome import Outcome, StepOutcome, against_fixture
 from qsim.quorum import aio
 from qsim.quorum.aio import QuorumAIOCB, quorum_aio_finalize, quorum_rewrite_bad_versions

@@ -28,12 +28,18 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answered:
-    """One request was completed: ``errno`` 0 is success; ``dead`` a closed connection."""
+    """One request was completed: ``errno`` 0 is success; ``dead`` a closed connection.
+
+    ``request`` and ``data`` are what was asked and what was read: no part of the story, which
+    knows both from what came before, but of what is checked about it.
+    """
 
     child: str
     op: str
     errno: int
     dead: bool = False
+    request: Request | None = field(default=None, compare=False, repr=False)
+    data: bytes = field(default=b"", compare=False, repr=False)
 
     def __str__(self) -> str:
         result = "dies" if self.dead else name(self.errno) if self.errno else "ok"
@@ -128,7 +134,9 @@ class Stage(Generic[Cookie]):
         chosen = self._choose()
         request = chosen.request
         reply = self.children[request.child].complete(request)
-        self.beats.append(Answered(request.child, request.op, reply.errno, reply.dead))
+        self.beats.append(
+            Answered(request.child, request.op, reply.errno, reply.dead, request, reply.data)
+        )
         self.completions += 1
         gone = [chosen]
         if reply.dead:

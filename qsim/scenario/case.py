@@ -146,6 +146,7 @@ class Case:
     :param leaks: what the run leaves allocated.
     :param fixed: which commit ended what it shows, or what is known of that.
     :param bug: what is wrong with what it shows, and where that is known; "" for right behaviour.
+    :param raw: the case as its file has it, the file's defaults filled in.
     """
 
     family: str
@@ -168,6 +169,7 @@ class Case:
     leaks: tuple[Leak, ...] = ()
     fixed: str = ""
     bug: str = ""
+    raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def nodes(self) -> list[str]:

@@ -47,6 +47,15 @@ class Document:
         self._open: set[int] = set()
         self.data = self._walk(root, ())
 
+    @classmethod
+    def of(cls, name: str, data: Any) -> Document:
+        """Data that stands in no file, so that all of it is on line 0."""
+        document = cls.__new__(cls)
+        document.name = name
+        document.data = data
+        document._lines = {(): 0}
+        return document
+
     def _walk(self, node: yaml.Node, path: Path) -> Any:
         line = node.start_mark.line + 1
         self._lines[path] = line

@@ -94,7 +94,7 @@ def load_text(name: str, text: str, revisions: Sequence[str]) -> list[Case]:
         raise document.error(tuple(error.absolute_path), _readable(error))
     family = document.data
     cases = [
-        _Loader(document, ("cases", i), raw, family, revisions).case()
+        Loader(document, ("cases", i), raw, family, revisions).case()
         for i, raw in enumerate(family["cases"])
     ]
     names: set[str] = set()
@@ -103,6 +103,10 @@ def load_text(name: str, text: str, revisions: Sequence[str]) -> list[Case]:
             raise document.error(("cases", i, "name"), f"{case.name!r} is the name of two cases")
         names.add(case.name)
     return cases
+
+
+def _has_range(verb: str) -> bool:
+    return verb in IO_VERBS and verb != "flush"
 
 
 def _readable(error: jsonschema.ValidationError) -> str:
@@ -114,8 +118,8 @@ def _readable(error: jsonschema.ValidationError) -> str:
     return error.message
 
 
-class _Loader:
-    """Makes one case; ``at`` is its place in the document."""
+class Loader:
+    """Makes one case of a document; ``at`` is its place there."""
 
     def __init__(
         self,
@@ -165,7 +169,7 @@ class _Loader:
         opening = Step(
             self.document.line(self.at),
             "open",
-            expect=self._expectation(raw.get("open", {}), ("open",), "open", {}, 0),
+            expect=self.expectation(raw.get("open", {}), ("open",), "open", {}),
         )
         has_io = any(step.verb in (*IO_VERBS, "together") for step in self.steps)
         guest = raw.get("guest", "writable" if has_io else "none")
@@ -192,6 +196,7 @@ class _Loader:
             leaks=self._leaks(),
             fixed=self.raw.get("fixed", self.family.get("fixed", "")),
             bug=raw.get("bug", ""),
+            raw=raw,
         )
 
     def _revision(self, key: str) -> str | None:
@@ -321,7 +326,7 @@ class _Loader:
         verb = verbs[0]
         offset = bytes_ = 0
         data = None
-        if verb in IO_VERBS and verb != "flush":
+        if _has_range(verb):
             offset, bytes_ = (parse_bytes(part) for part in raw[verb][:2])
             longest = MAX_DATA if verb in ("read", "write") else MAX_LENGTH
             if bytes_ > longest:
@@ -362,10 +367,7 @@ class _Loader:
             if verb not in IO_VERBS or raw.keys() - {verb, "flags"}:
                 raise self.fail(path, "requests in flight together have only a verb and flags")
         elif verb != "set":
-            if "expect" not in raw:
-                raise self.fail(path, "expect is missing: say what must be seen")
-            given = (*path, "expect")
-            expect = self._expectation(raw["expect"], given, verb, raw, bytes_, offset)
+            expect = self.expectation(raw.get("expect"), (*path, "expect"), verb, raw)
         return Step(
             line=self.document.line(self._place(path)),
             verb=verb,
@@ -383,9 +385,14 @@ class _Loader:
             expect=expect,
         )
 
-    def _expectation(
-        self, raw: Any, path: Path, verb: str, step: Any, bytes_: int, offset: int = 0
-    ) -> Expectation:
+    def expectation(self, raw: Any, path: Path, verb: str, step: Any) -> Expectation | None:
+        """What ``step`` must show, from ``raw`` at ``path``.
+
+        :raise ScenarioError: when it is missing, or wrong.
+        """
+        if raw is None:
+            raise self.fail(path[:-1], "expect is missing: say what must be seen")
+        offset, bytes_ = map(parse_bytes, step[verb][:2]) if _has_range(verb) else (0, 0)
         reader = ExpectationReader(
             lambda sub, message: self.fail((*path, *sub), message),
             self.document.line(self._place(path)),
