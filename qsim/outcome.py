@@ -159,22 +159,41 @@ class Difference:
 def against_fixture(case: Case, outcome: Outcome) -> list[Difference]:
     """Where ``outcome`` is not what the fixture says; left is the fixture."""
     found = [_trouble(text) for text in outcome.trouble]
-    expected = [case.opening.expect, *(step.expect for step in case.steps)]
-    for i, expect in enumerate(expected):
+    contents = case.contents
+    for i, step in enumerate((case.opening, *case.steps)):
         if i >= len(outcome.steps):
             break
-        if expect is not None:
+        expect = step.expect
+        if step.allowed:
+            expect, differences = _nearest(i, step.allowed, contents, outcome)
+            found += differences
+            contents = {**contents, **expect.contents}
+        elif expect is not None:
             found += _step_against(i, expect, outcome.steps[i], outcome)
         if expect is not None and expect.undefined and not outcome.sees_memory:
             break
     if outcome.contents is not None:
-        found += _contents(case.contents, outcome.contents)
+        found += _contents(contents, outcome.contents)
     if outcome.leaks is not None:
         expected_leaks = [leak.what for leak in case.leaks]
         if sorted(expected_leaks) != sorted(outcome.leaks):
             left, right = (", ".join(one) or "none" for one in (expected_leaks, outcome.leaks))
             found.append(Difference(None, "end", "leaks", left, right))
     return found
+
+
+def _nearest(
+    i: int, allowed: Sequence[Expectation], contents: dict[str, Sparse], outcome: Outcome
+) -> tuple[Expectation, list[Difference]]:
+    """Of what is allowed that which step ``i`` is most like, and where it parts from that."""
+
+    def far(expect: Expectation) -> tuple[int, int]:
+        held = outcome.contents or {}
+        end = list(_contents({**contents, **expect.contents}, held))
+        return len(list(_step_against(i, expect, outcome.steps[i], outcome, False))), len(end)
+
+    expect = min(allowed, key=far)
+    return expect, list(_step_against(i, expect, outcome.steps[i], outcome, False))
 
 
 def _trouble(text: str) -> Difference:
@@ -213,8 +232,10 @@ def _exit_or_none(end: tuple[int, str] | None) -> str:
 
 
 def _step_against(
-    i: int, expect: Expectation, step: StepOutcome, outcome: Outcome
+    i: int, expect: Expectation, step: StepOutcome, outcome: Outcome, ordered: bool = True
 ) -> Iterator[Difference]:
+    """Where a step is not as expected; unordered, whatever the order of completions decides."""
+
     def differ(what: str, left: object, right: object) -> Difference:
         return Difference(i, step.label, what, _text(left), _text(right))
 
@@ -248,12 +269,16 @@ def _step_against(
         yield differ("the command given meanwhile", expect.meanwhile, step.meanwhile)
     if expect.answers != step.answers:
         yield differ("answers", expect.answers, step.answers)
-    if expect.finish != step.finish:
+    if ordered and expect.finish != step.finish:
         yield differ("order of the answers", expect.finish, step.finish)
-    rounds = step.rounds()
-    if rounds is not None and expect.requests is not None and list(expect.requests) != rounds:
-        yield differ("requests", _rounds_text(expect.requests), _rounds_text(rounds))
-    if not events_match(expect.events, step.events, outcome.limiter_key()):
+    rounds, events = step.rounds(), expect.events
+    expected = None if expect.requests is None else list(expect.requests)
+    if not ordered:
+        rounds, expected = rounds and _one_round(rounds), expected and _one_round(expected)
+        events = _in_order_of(step.events, events)
+    if rounds is not None and expected is not None and expected != rounds:
+        yield differ("requests", _rounds_text(expected), _rounds_text(rounds))
+    if not events_match(events, step.events, outcome.limiter_key()):
         yield differ("events", _events_text(expect.events), _events_text(step.events))
 
 
@@ -335,6 +360,22 @@ def _contents(left: dict[str, Sparse], right: dict[str, Sparse]) -> Iterator[Dif
 
 def _rounds_text(rounds: Sequence[tuple[Request, ...]]) -> str:
     return "; ".join(", ".join(str(request) for request in one) for one in rounds) or "none"
+
+
+def _one_round(rounds: Sequence[tuple[Request, ...]]) -> list[tuple[Request, ...]]:
+    """All requests, however they fell into rounds."""
+    return [tuple(sorted((request for one in rounds for request in one), key=str))]
+
+
+def _in_order_of(observed: Sequence[Event], expected: Sequence[Event]) -> tuple[Event, ...]:
+    """The expected events, those that were observed in the order in which they were."""
+    left = list(expected)
+    ordered = []
+    for event in observed:
+        if event in left:
+            left.remove(event)
+            ordered.append(event)
+    return (*ordered, *left)
 
 
 def _events_text(events: Sequence[Event]) -> str:

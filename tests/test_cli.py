@@ -70,7 +70,7 @@ def fixtures(tmp_path: Path, family_text: FamilyText, monkeypatch: pytest.Monkey
     for family, cases in (("fifo", FIFO), ("wrong", WRONG)):
         text = family_text(cases).replace("family: example", f"family: {family}")
         (folder / f"{family}.yaml").write_text(text, "utf-8")
-    monkeypatch.setattr(cli, "fixtures_path", lambda: folder)
+    monkeypatch.setattr("qsim.cli.common.fixtures_path", lambda: folder)
     monkeypatch.chdir(tmp_path)
     return folder
 
@@ -474,7 +474,7 @@ def test_explore_of_nothing_in_particular_goes_through_the_small_world(
         asked.append((children, patterns))
         return grid((2,), patterns, [])
 
-    monkeypatch.setattr(cli, "grid", small)
+    monkeypatch.setattr("qsim.cli.explore.grid", small)
     for words in (
         ["--revision", "v1", "--children", "3"],
         ["--revision", "before", "--children", "2"],

@@ -140,6 +140,11 @@ class ScriptedChild:
         """The child's size in bytes."""
         return len(self.contents)
 
+    def fault_of(self, request: Request) -> Fault | None:
+        """The fault that ``request`` would fail by."""
+        matching = (fault for fault in self.faults if fault.matches(request))
+        return next((fault for fault in matching if not fault.skip), None)
+
     def complete(self, request: Request) -> Reply:
         """Carry ``request`` out, or fail it as a fault says, and return the answer."""
         for fault in self.faults:

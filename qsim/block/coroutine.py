@@ -17,7 +17,10 @@ Entry = Callable[[], PyCoroutine[Any, None, None]]
 
 
 class Coroutine:
-    """One coroutine; ``done`` once its entry function has returned."""
+    """One coroutine; ``done`` once its entry function has returned.
+
+    ``root`` is the one outside all others that has led to it: whose request it works for.
+    """
 
     def __init__(self, entry: Entry) -> None:
         self._body: PyCoroutine[Any, None, None] | None = None
@@ -25,6 +28,7 @@ class Coroutine:
         self._active = False
         self._wakeups: list[Coroutine] = []
         self.done = False
+        self.root: Coroutine = _stack[-1].root if _stack else self
 
     def enter(self) -> None:
         """qemu_coroutine_enter(): run until it yields or ends.

@@ -28,6 +28,10 @@ class Sparse:
     def __len__(self) -> int:
         return self.size
 
+    def pages(self) -> dict[int, bytes]:
+        """What was written, by number of the page; for who tells two of them apart."""
+        return {number: self._pages[number] for number in sorted(self._pages)}
+
     def copy(self) -> Sparse:
         """An independent copy, which shares what neither changes."""
         new = Sparse(self.size, self.fill)

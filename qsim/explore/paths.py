@@ -1,31 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Exploration: every order in which children can answer, every point at which to cancel.
-
-A run of the model is decided by its schedule alone, so exploring is playing a case again and
-again, each time with another word at the last place where there was a choice.  What is looked
-for are defects: behaviour C leaves undefined, memory never freed, a run that hangs, a guest that
-is answered too early.
-"""
+"""The defects on the ways a case can go, and the shortest scenario that shows each."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from qsim.block.stage import CANCEL, Stage
+from qsim.block.stage import CANCEL
+from qsim.explore.search import Reduction, Search, Way
 from qsim.outcome import Outcome
 from qsim.quorum.revisions import Revision
 from qsim.scenario import Case
-from qsim.target.model import run_model
-
-
-@dataclass(frozen=True)
-class Path:
-    """One way a case can go: the whole schedule, and what came of it."""
-
-    schedule: tuple[str, ...]
-    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -37,54 +23,25 @@ class Defect:
     outcome: Outcome
 
     @property
-    def length(self) -> tuple[int, ...]:
-        """How long the way is: children, faults, words of the schedule, bytes of its options."""
+    def length(self) -> tuple[object, ...]:
+        """How long the way is: children, faults, words of the schedule, bytes of its options.
+
+        Of ways as long as each other that which cancels earlier, then by the words.
+        """
         faults = [child.faults for child in self.case.children.values() if child.faults]
-        faults += [fault for step in self.case.steps for fault in step.faults.values()]
+        faults += [fault for step in self.case.steps for fault in step.faults.values() if fault]
         words = [word for step in self.case.steps for word in step.complete]
-        return len(self.case.children), len(faults), len(words), len(str(self.case.options))
+        early = next((i for i, word in enumerate(words) if word.startswith(CANCEL)), 0)
+        options = len(str(self.case.options))
+        return len(self.case.children), len(faults), len(words), options, early, words
 
 
-def paths(case: Case, revision: Revision, cancel: bool = True) -> Iterator[Path]:
-    """Every way ``case`` can go.
+def paths(case: Case, revision: Revision, cancel: bool = True) -> Iterator[Way]:
+    """Every way ``case`` can go, none left out.
 
     :param cancel: also cancel a guest request at every point, once in a run.
     """
-    # A schedule of its own would stand behind the words that are decided here.
-    case = replace(case, steps=tuple(replace(step, complete=()) for step in case.steps))
-    prefixes: list[tuple[str, ...]] = [()]
-    while prefixes:
-        prefix = prefixes.pop()
-        words: list[str] = []
-
-        def decide(
-            stage: Stage[object],
-            callers: int,
-            words: list[str] = words,
-            prefix: tuple[str, ...] = prefix,
-        ) -> str:
-            options = [*_held(stage)]
-            if cancel and not any(word.startswith(CANCEL) for word in words):
-                options += [f"{CANCEL}.{i}" if i else CANCEL for i in range(callers)]
-            if len(words) < len(prefix):
-                word = prefix[len(words)]
-            else:
-                word = options[0]
-                prefixes.extend((*words, other) for other in options[1:])
-            words.append(word)
-            return word
-
-        outcome = run_model(case, revision, decide)
-        yield Path(tuple(words), outcome)
-
-
-def _held(stage: Stage[object]) -> Iterator[str]:
-    """The words for all requests held now."""
-    seen: dict[str, int] = {}
-    for held in stage.held:
-        child = held.request.child
-        place = seen[child] = seen.get(child, -1) + 1
-        yield f"{child}.{place}" if place else child
+    return Search(case, revision, Reduction.ORDERS, cancel).ways()
 
 
 def defects_of(outcome: Outcome) -> list[str]:
@@ -100,19 +57,17 @@ def defects_of(outcome: Outcome) -> list[str]:
     return [re.sub(r"\[\d+\]", "[i]", text) for text in found]
 
 
-def defects_on(case: Case, path: Path) -> list[Defect]:
+def defects_on(case: Case, way: Way) -> list[Defect]:
     """The defects of one way, each once, with the case as it goes that way."""
-    return [
-        Defect(what, scheduled(case, path.schedule), path.outcome)
-        for what in dict.fromkeys(defects_of(path.outcome))
-    ]
+    found = dict.fromkeys(defects_of(way.outcome))
+    return [Defect(what, way.closed(case), way.outcome) for what in found]
 
 
 def explore(cases: Iterable[Case], revision: Revision, cancel: bool = True) -> Iterator[Defect]:
-    """Play every way of every case; each defect of each way."""
+    """Search every case; each defect of each way that is played."""
     for case in cases:
-        for path in paths(case, revision, cancel):
-            yield from defects_on(case, path)
+        for way in Search(case, revision, Reduction.FULL, cancel).ways():
+            yield from defects_on(case, way)
 
 
 def shortest(found: Iterable[Defect]) -> list[Defect]:
@@ -122,8 +77,3 @@ def shortest(found: Iterable[Defect]) -> list[Defect]:
         if defect.what not in best or defect.length < best[defect.what].length:
             best[defect.what] = defect
     return [best[what] for what in sorted(best)]
-
-
-def scheduled(case: Case, schedule: tuple[str, ...]) -> Case:
-    """``case`` with a schedule for its only step."""
-    return replace(case, steps=(replace(case.steps[0], complete=schedule), *case.steps[1:]))

@@ -25,10 +25,27 @@ CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True)
+class OpenFaults:
+    """One alternative of faults that are left open: its text, and the faults."""
+
+    text: str
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True)
+class OpenContent:
+    """One alternative of contents that are left open."""
+
+    text: str
+    content: Content
+
+
+@dataclass(frozen=True)
 class ChildSpec:
     """One scripted child as the scenario describes it; sizes in bytes.
 
-    ``node`` are further options of its block node, as ``blockdev-add`` takes them.
+    ``node`` are further options of its block node, as ``blockdev-add`` takes them.  Of what is
+    left open, ``content`` has the first alternative and ``faults`` none.
     """
 
     name: str
@@ -37,6 +54,8 @@ class ChildSpec:
     features: frozenset[str]
     node: dict[str, Any]
     faults: tuple[Fault, ...]
+    open_contents: tuple[OpenContent, ...] = ()
+    open_faults: tuple[OpenFaults, ...] = ()
 
     def make(self) -> ScriptedChild:
         """A fresh child, for one run."""
@@ -69,6 +88,7 @@ class Expectation:
     in flight together: each one's answer, and the order in which they were answered.
     ``meanwhile`` says when the command given meanwhile ends, and how.
     ``undefined`` is where C's behaviour ends to be defined, which ends the run.
+    ``contents`` are what children hold at the end, where that is left open otherwise.
     """
 
     line: int
@@ -84,6 +104,7 @@ class Expectation:
     finish: tuple[int, ...] = ()
     undefined: str | None = None
     meanwhile: str | None = None
+    contents: dict[str, Sparse] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,6 +121,9 @@ class Step:
     """One thing done: a guest request, several together (``parts``), a QMP command, or bytes
     changed behind the driver's back.  ``meanwhile`` is a command given while the children hold
     what the requests have asked of them.
+
+    ``any_order`` leaves the order of completions open, ``open_faults`` the faults of a child.
+    ``allowed`` is then what may be seen, but for its order, and ``expect`` is None.
     """
 
     line: int
@@ -116,6 +140,9 @@ class Step:
     parts: tuple[Step, ...] = ()
     meanwhile: Step | None = None
     expect: Expectation | None = None
+    any_order: bool = False
+    open_faults: dict[str, tuple[OpenFaults, ...]] = field(default_factory=dict)
+    allowed: tuple[Expectation, ...] = ()
 
     def __str__(self) -> str:
         if self.verb in IO_VERBS:
@@ -170,6 +197,13 @@ class Case:
     fixed: str = ""
     bug: str = ""
     raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it leaves something open: an order, faults, contents."""
+        return any(step.any_order or step.open_faults for step in self.steps) or any(
+            spec.open_contents or spec.open_faults for spec in self.children.values()
+        )
 
     @property
     def nodes(self) -> list[str]:

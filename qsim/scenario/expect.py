@@ -59,7 +59,7 @@ class ExpectationReader:
                 returns=raw.get("return", {}),
                 error=(error["class"], error["desc"]) if error else None,
                 exit=(raw["exit"]["status"], raw["exit"]["stderr"]) if "exit" in raw else None,
-                answers=self._answers(raw, step["together"]) if verb == "together" else (),
+                answers=self._answers(raw, step) if verb == "together" else (),
                 finish=tuple(raw.get("finish", ())),
                 undefined=raw.get("undefined"),
                 meanwhile=WAITS if "meanwhile" in raw else None,
@@ -92,14 +92,18 @@ class ExpectationReader:
                 raise self.fail((*path, key), f"only a {of} that returns 0 has {key}")
         return ret
 
-    def _answers(self, raw: Any, requests: list[Any]) -> tuple[Answer, ...]:
+    def _answers(self, raw: Any, step: Any) -> tuple[Answer, ...]:
         """The answers to requests in flight together, in the order of the requests."""
+        any_order = step.get("complete") == "any"
+        requests = step["together"]
+        if any_order and "finish" in raw:
+            raise self.fail(("finish",), "in any order there is no order of the answers")
         for key in ("answers", "finish", "requests"):
-            if key not in raw and "undefined" not in raw:
+            if key not in raw and "undefined" not in raw and (key != "finish" or not any_order):
                 raise self.fail((), f"{key} is missing: all of what must be seen")
         if "answers" not in raw:
             return ()
-        if sorted(raw["finish"]) != list(range(len(requests))):
+        if not any_order and sorted(raw["finish"]) != list(range(len(requests))):
             raise self.fail(("finish",), f"name each of 0 to {len(requests) - 1} once")
         if len(raw["answers"]) != len(requests):
             raise self.fail(("answers",), f"{len(requests)} requests need as many answers")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path as FilePath
@@ -19,7 +20,17 @@ from qsim.block.monitor import COMMANDS
 from qsim.block.sparse import Sparse
 from qsim.block.stage import CANCEL
 from qsim.qapi import QapiValueError, shipped_schema
-from qsim.scenario.case import IO_VERBS, Case, ChildSpec, Expectation, Leak, Step
+from qsim.scenario.case import (
+    IO_VERBS,
+    Case,
+    ChildSpec,
+    Expectation,
+    Leak,
+    OpenContent,
+    OpenFaults,
+    Step,
+)
+from qsim.scenario.choice import alternatives
 from qsim.scenario.content import Content, parse_bytes, parse_content
 from qsim.scenario.error import ScenarioError
 from qsim.scenario.expect import ExpectationReader
@@ -34,6 +45,8 @@ MAX_DATA = 32 << 20
 MAX_LENGTH = (1 << 32) - 1
 #: Names no child can have: the quorum node, the node above it, everyone, and the harness's own.
 RESERVED = ("q", "top", "all", "ping", CANCEL)
+#: What stands for an order that is left open.
+ANY = "any"
 VERBS = (*IO_VERBS, "together", "qmp", "set")
 
 
@@ -294,16 +307,22 @@ class Loader:
             )
         except QapiValueError as error:
             raise self.fail((*path, "node"), str(error)) from error
-        content = self._content(raw.get("contents", "A"), size, path)
-        if any(part.start % block_size or part.end % block_size for part in content.holes):
-            raise self.fail(path, "holes must begin and end at multiples of the block size")
+        told = raw.get("contents", "A")
+        texts = self._alternatives(told, path) or [told]
+        contents = [OpenContent(str(text), self._content(text, size, path)) for text in texts]
+        for part in (part for one in contents for part in one.content.holes):
+            if part.start % block_size or part.end % block_size:
+                raise self.fail(path, "holes must begin and end at multiples of the block size")
+        faults, open_faults = self._faults(raw.get("faults", []), path)
         return ChildSpec(
             name=name,
-            content=content,
+            content=contents[0].content,
             block_size=block_size,
             features=features,
             node=node,
-            faults=self._faults(raw.get("faults", []), path),
+            faults=faults,
+            open_contents=tuple(contents[: len(contents) if len(contents) > 1 else 0]),
+            open_faults=open_faults,
         )
 
     def _content(self, text: Any, size: int, path: Path) -> Content:
@@ -312,9 +331,22 @@ class Loader:
         except ValueError as error:
             raise self.fail(path, str(error)) from error
 
-    def _faults(self, raw: Any, path: Path) -> tuple[Fault, ...]:
+    def _alternatives(self, raw: Any, path: Path) -> list[str] | None:
         try:
-            return tuple(parse_fault(text) for text in ([raw] if isinstance(raw, str) else raw))
+            return alternatives(raw)
+        except ValueError as error:
+            raise self.fail(path, str(error)) from error
+
+    def _faults(self, raw: Any, path: Path) -> tuple[tuple[Fault, ...], tuple[OpenFaults, ...]]:
+        """The faults of a child, or those of which it has one."""
+        texts = self._alternatives(raw, path)
+        try:
+            if texts is not None:
+                ok: tuple[Fault, ...] = ()
+                return (), tuple(
+                    OpenFaults(text, ok if text == "ok" else (parse_fault(text),)) for text in texts
+                )
+            return tuple(parse_fault(text) for text in ([raw] if isinstance(raw, str) else raw)), ()
         except ValueError as error:
             raise self.fail(path, str(error)) from error
 
@@ -340,11 +372,15 @@ class Loader:
             if command not in COMMANDS:
                 known = ", ".join(COMMANDS)
                 raise self.fail((*path, "qmp", "execute"), f"the model takes only {known}")
-        faults = {}
+        faults, open_faults = {}, {}
         for name, fault in raw.get("faults", {}).items():
             self._known(name, (*path, "faults", name))
-            faults[name] = self._faults(fault, (*path, "faults", name))
-        for i, name in enumerate(raw.get("complete", [])):
+            faults[name], choices = self._faults(fault, (*path, "faults", name))
+            if choices:
+                open_faults[name] = choices
+        any_order = raw.get("complete") == ANY
+        complete = [] if any_order else raw.get("complete", [])
+        for i, name in enumerate(complete):
             if name.partition(".")[0] != CANCEL:
                 self._known(name.partition(".")[0], (*path, "complete", i))
         meanwhile = None
@@ -362,12 +398,16 @@ class Loader:
             self._known(name, (*path, "set", name))
             size = len(self.children[name].content.data)
             contents[name] = self._content(text, size, (*path, "set", name))
-        expect = None
+        expect: Expectation | None = None
+        allowed: tuple[Expectation, ...] = ()
         if part_of_many:
             if verb not in IO_VERBS or raw.keys() - {verb, "flags"}:
                 raise self.fail(path, "requests in flight together have only a verb and flags")
         elif verb != "set":
-            expect = self.expectation(raw.get("expect"), (*path, "expect"), verb, raw)
+            if any_order or open_faults or isinstance(raw.get("expect"), list):
+                allowed = self._allowed(raw, path, verb)
+            else:
+                expect = self.expectation(raw.get("expect"), (*path, "expect"), verb, raw)
         return Step(
             line=self.document.line(self._place(path)),
             verb=verb,
@@ -379,11 +419,24 @@ class Loader:
             arguments=arguments,
             contents=contents,
             faults=faults,
-            complete=tuple(raw.get("complete", [])),
+            complete=tuple(complete),
             parts=parts,
             meanwhile=meanwhile,
             expect=expect,
+            any_order=any_order,
+            open_faults=open_faults,
+            allowed=allowed,
         )
+
+    def _allowed(self, raw: dict[str, Any], path: Path, verb: str) -> tuple[Expectation, ...]:
+        """What a step that leaves something open may show: one of these."""
+        told = raw.get("expect")
+        path = (*path, "expect")
+        if not isinstance(told, list):
+            one = self.expectation(told, path, verb, raw)
+            return () if one is None else (one,)
+        found = [self.expectation(each, (*path, i), verb, raw) for i, each in enumerate(told)]
+        return tuple(one for one in found if one is not None)
 
     def expectation(self, raw: Any, path: Path, verb: str, step: Any) -> Expectation | None:
         """What ``step`` must show, from ``raw`` at ``path``.
@@ -400,7 +453,16 @@ class Loader:
             self.everyone,
             bool(self.raw.get("images")),
         )
-        return reader.read(raw, verb, offset, bytes_, step)
+        expected = reader.read(raw, verb, offset, bytes_, step)
+        if "contents" not in raw:
+            return expected
+        contents = {}
+        for name, text in raw["contents"].items():
+            place = (*path, "contents", name)
+            self._known(name, place)
+            size = len(self.children[name].content.data)
+            contents[name] = self._content(text, size, place).data
+        return replace(expected, contents=contents)
 
     def _contents(self) -> dict[str, Sparse]:
         """What every child must hold at the end: what is said, else what it held before."""

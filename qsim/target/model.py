@@ -27,7 +27,7 @@ from qsim.target.wire import of_2014, today, with_servers
 Decide = Callable[[Stage[Any], int], str]
 
 
-class _Run:
+class Run:
     """One case being played."""
 
     def __init__(self, case: Case, revision: Revision, decide: Decide | None) -> None:
@@ -46,6 +46,8 @@ class _Run:
         # Since the driver has coroutines whoever cancels a request just waits for its end.
         self.cancels = revision.engine == "callback"
         self.guest: Guest | None = None
+        #: The coroutines of the guest requests in flight, in the scenario's order.
+        self.guests: list[Coroutine] = []
         self.replies: list[tuple[int, GuestReply | None]] = []
         self.early: tuple[str, ...] = ()
         self.outcome = Outcome(f"model {revision.name}", sees_memory=True)
@@ -236,7 +238,8 @@ class _Run:
                 raise
             self.replies.append((i, reply))
 
-        self.run_until_done(*(Coroutine(partial(request, i, step)) for i, step in enumerate(steps)))
+        self.guests = [Coroutine(partial(request, i, step)) for i, step in enumerate(steps)]
+        self.run_until_done(*self.guests)
 
 
 def _python(options: dict[str, Any]) -> dict[str, Any]:
@@ -249,7 +252,7 @@ def run_model(case: Case, revision: Revision, decide: Decide | None = None) -> O
     :param decide: asked for each word of the schedule, with how many requests can be cancelled.
     :raise ScenarioError: when it does something the model does not know.
     """
-    run = _Run(case, revision, decide)
+    run = Run(case, revision, decide)
     try:
         return run.play()
     except (NotImplementedError, KeyError, TypeError) as error:

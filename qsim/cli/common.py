@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What all commands share: how cases and revisions are named, and how mistakes are answered."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from qsim.data import fixtures_path
+from qsim.qapi import QapiError
+from qsim.quorum.revisions import DEFAULT, REVISIONS, revision
+from qsim.scenario import Case, ScenarioError, load_paths
+from qsim.target.background import Background
+from qsim.target.error import TargetError
+
+
+class RevisionName(click.ParamType[str]):
+    """A revision, by its name or by its upstream commit."""
+
+    name = "revision"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return revision(value).name
+        except KeyError as error:
+            self.fail(str(error.args[0]), param, ctx)
+
+
+REVISION = RevisionName()
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+REVISION_NAMES = [one.name for one in REVISIONS]
+
+
+def reports(command: Callable[P, T]) -> Callable[P, T]:
+    """Errors a user can mend become one line and an exit status."""
+
+    @wraps(command)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except (ScenarioError, QapiError) as error:
+            click.echo(f"qsim: {error}", err=True)
+            sys.exit(2)
+        except OSError as error:
+            click.echo(f"qsim: {error.filename}: {error.strerror}", err=True)
+            sys.exit(2)
+        except TargetError as error:
+            click.echo(f"qsim: {error}", err=True)
+            sys.exit(3)
+
+    return wrapper
+
+
+def cases_named(selectors: Sequence[str]) -> list[Case]:
+    """The cases that ``FILE``, ``FILE::NAME`` or ``FAMILY/NAME`` stand for; all for none.
+
+    :raise click.UsageError: for one that stands for nothing.
+    """
+    if not selectors:
+        return load_paths([fixtures_path()], REVISION_NAMES)
+    found: list[Case] = []
+    for selector in selectors:
+        place, _, name = selector.partition("::")
+        if Path(place).exists():
+            cases = load_paths([Path(place)], REVISION_NAMES)
+            chosen = [case for case in cases if name in ("", case.name)]
+        else:
+            cases = load_paths([fixtures_path()], REVISION_NAMES)
+            chosen = [case for case in cases if selector in (case.id, case.family)]
+        if not chosen:
+            raise click.UsageError(
+                f"{selector!r} is no file, no FILE::NAME and no case; see 'qsim list'"
+            )
+        found += chosen
+    return found
+
+
+revision_option = click.option(
+    "--revision",
+    "revision_name",
+    type=REVISION,
+    help=f"The driver's revision. Default: by the binary's version, else {DEFAULT}.",
+)
+qemu_option = click.option("--qemu", metavar="PATH", help="The qemu-system binary.")
+iothread_option = click.option(
+    "--iothread", is_flag=True, help="On the binary: requests come through an IOThread."
+)
+
+
+def on_binary(qemu: str, cases: Sequence[Case], iothread: bool) -> tuple[str, list[Any]]:
+    """The binary's version, and the outcome of each case on it."""
+    background = Background()
+    try:
+        pool = background.open(qemu, iothread=iothread)
+        futures = [background.submit(partial(pool.run, case)) for case in cases]
+        return pool.version, [future.result() for future in futures]
+    finally:
+        background.close()
