@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import pytest
 
+from qsim.explore.ways import Ways
 from qsim.leak.lane import check_leak
 from qsim.leak.thing import Repeated
 from qsim.scenario import Case
-from qsim.suite import MODEL, check_binary, check_model, session_of
+from qsim.suite import MODEL, check_binary, check_model, check_open, session_of
 
 
 def test_scenario(qsim_case: Case, witness: str, request: pytest.FixtureRequest) -> None:
@@ -23,6 +24,13 @@ def test_scenario(qsim_case: Case, witness: str, request: pytest.FixtureRequest)
         wrong = check_model(session, qsim_case)
     else:
         wrong = check_binary(session, qsim_case, request.node)
+    if wrong is not None:
+        pytest.fail(wrong, pytrace=False)
+
+
+def test_every_way(qsim_ways: Ways, request: pytest.FixtureRequest) -> None:
+    """What can come of a scenario that leaves something open is what it allows, all of it."""
+    wrong = check_open(qsim_ways)
     if wrong is not None:
         pytest.fail(wrong, pytrace=False)
 

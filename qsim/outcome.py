@@ -163,13 +163,10 @@ def against_fixture(case: Case, outcome: Outcome) -> list[Difference]:
     for i, step in enumerate((case.opening, *case.steps)):
         if i >= len(outcome.steps):
             break
-        expect = step.expect
-        if step.allowed:
-            expect, differences = _nearest(i, step.allowed, contents, outcome)
-            found += differences
+        expect = nearest_allowed(case, i, outcome)
+        if expect is not None:
+            found += _step_against(i, expect, outcome.steps[i], outcome, not step.allowed)
             contents = {**contents, **expect.contents}
-        elif expect is not None:
-            found += _step_against(i, expect, outcome.steps[i], outcome)
         if expect is not None and expect.undefined and not outcome.sees_memory:
             break
     if outcome.contents is not None:
@@ -182,18 +179,18 @@ def against_fixture(case: Case, outcome: Outcome) -> list[Difference]:
     return found
 
 
-def _nearest(
-    i: int, allowed: Sequence[Expectation], contents: dict[str, Sparse], outcome: Outcome
-) -> tuple[Expectation, list[Difference]]:
-    """Of what is allowed that which step ``i`` is most like, and where it parts from that."""
+def nearest_allowed(case: Case, i: int, outcome: Outcome) -> Expectation | None:
+    """What step ``i`` is expected to show; of several possibilities that it is most like."""
+    step = (case.opening, *case.steps)[i]
+    if len(step.allowed) < 2 or i >= len(outcome.steps):
+        return step.allowed[0] if step.allowed else step.expect
+    held = outcome.contents or {}
 
     def far(expect: Expectation) -> tuple[int, int]:
-        held = outcome.contents or {}
-        end = list(_contents({**contents, **expect.contents}, held))
+        end = list(_contents({**case.contents, **expect.contents}, held))
         return len(list(_step_against(i, expect, outcome.steps[i], outcome, False))), len(end)
 
-    expect = min(allowed, key=far)
-    return expect, list(_step_against(i, expect, outcome.steps[i], outcome, False))
+    return min(step.allowed, key=far)
 
 
 def _trouble(text: str) -> Difference:

@@ -19,6 +19,7 @@ import pytest
 
 from qsim import spread
 from qsim.data import fixtures_path
+from qsim.explore.ways import MOST, Ways
 from qsim.outcome import Outcome, against_fixture
 from qsim.quorum.revisions import DEFAULT, REVISIONS, revision
 from qsim.recognise import Recognised, recognise
@@ -87,6 +88,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--iothread",
         action="store_true",
         help="requests come through exports in an IOThread, and the nodes live there",
+    )
+    group.addoption(
+        "--ways",
+        metavar="N",
+        type=_at_least_one,
+        default=MOST,
+        help="of a scenario that leaves the order open, play at most N ways: all of them, or a "
+        f"sample with every outcome (default: {MOST})",
     )
     group.addoption("--figures", metavar="FILE", help="write the closing figures there, as JSON")
 
@@ -194,8 +203,13 @@ class Session:
         if found and found.revision != found.guess:
             # Who runs a case again by its command must come to the same.
             self.named = found.revision.name
-        self.cases = {case.id: case for case in cases_of(loaded, self.revision)}
-        self.left_out = len(loaded) - len(self.cases)
+        cases = cases_of(loaded, self.revision)
+        self.left_out = len(loaded) - len(cases)
+        most = self.config.getoption("--ways")
+        self.open = {case.id: Ways(case, self.revision, most) for case in cases if case.is_open}
+        self.cases: dict[str, Case] = {}
+        for case in cases:
+            self.cases |= self.open[case.id].closed if case.is_open else {case.id: case}
         self.intended = {
             case.id: case
             for case in cases_of(load_paths(map(Path, intended), names), self.revision)
@@ -297,9 +311,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per witness and case; the model knows nothing of intentions."""
-    if "qsim_case" not in metafunc.fixturenames:
+    ours = {"qsim_case", "qsim_ways"} & set(metafunc.fixturenames)
+    if not ours:
         return
     session = session_of(metafunc.config)
+    if "qsim_ways" in ours:
+        metafunc.parametrize("qsim_ways", session.open.values(), ids=session.open.keys())
+        return
     every = {**session.intended, **session.cases}
     metafunc.parametrize(
         ("qsim_case", "witness"),
@@ -351,6 +369,12 @@ def check_model(session: Session, case: Case) -> str | None:
     wrong = against_fixture(case, model)
     again = rerun_command(case, None, session.named)
     return render(case, None, model, wrong, again) if wrong else None
+
+
+def check_open(ways: Ways) -> str | None:
+    """Where what can come of a case on the model is not what it allows; None when it is that."""
+    wrong = ways.wrong()
+    return "\n".join([f"{ways.case.id}: not what is allowed", *wrong]) if wrong else None
 
 
 def check_binary(session: Session, case: Case, item: pytest.Item) -> str | None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import click
 
 from qsim.data import fixtures_path
+from qsim.outcome import Outcome
 from qsim.qapi import QapiError
-from qsim.quorum.revisions import DEFAULT, REVISIONS, revision
+from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, revision
 from qsim.scenario import Case, ScenarioError, load_paths
 from qsim.target.background import Background
 from qsim.target.error import TargetError
@@ -71,16 +73,32 @@ def cases_named(selectors: Sequence[str]) -> list[Case]:
         place, _, name = selector.partition("::")
         if Path(place).exists():
             cases = load_paths([Path(place)], REVISION_NAMES)
-            chosen = [case for case in cases if name in ("", case.name)]
+            chosen = _named(cases, name)
         else:
             cases = load_paths([fixtures_path()], REVISION_NAMES)
             chosen = [case for case in cases if selector in (case.id, case.family)]
+            chosen = chosen or _way_of(cases, selector)
         if not chosen:
             raise click.UsageError(
                 f"{selector!r} is no file, no FILE::NAME and no case; see 'qsim list'"
             )
         found += chosen
     return found
+
+
+def _named(cases: Sequence[Case], name: str) -> list[Case]:
+    """The case of that name, or all for none; of one that leaves something open also one way."""
+    chosen = [case for case in cases if name in ("", case.name)]
+    openly = name.partition(" by ")[0]
+    return chosen or [
+        replace(case, way=name) for case in cases if case.is_open and case.name == openly
+    ]
+
+
+def _way_of(cases: Sequence[Case], selector: str) -> list[Case]:
+    """The same by ``FAMILY/NAME``, which is an id."""
+    openly = selector.partition("-by-")[0]
+    return [replace(case, way=selector) for case in cases if case.is_open and case.id == openly]
 
 
 revision_option = click.option(
@@ -95,12 +113,19 @@ iothread_option = click.option(
 )
 
 
-def on_binary(qemu: str, cases: Sequence[Case], iothread: bool) -> tuple[str, list[Any]]:
-    """The binary's version, and the outcome of each case on it."""
+def on_binary(
+    qemu: str, choose: Callable[[Revision], list[Case]], name: str | None, iothread: bool
+) -> tuple[str, Revision, list[Case], list[Outcome]]:
+    """The binary's version and revision, the cases chosen for it, and the outcome of each on it.
+
+    :param name: the revision asked for; None for the one its version suggests.
+    """
     background = Background()
     try:
         pool = background.open(qemu, iothread=iothread)
+        wanted = revision(name) if name else nearest(pool.version)
+        cases = choose(wanted)
         futures = [background.submit(partial(pool.run, case)) for case in cases]
-        return pool.version, [future.result() for future in futures]
+        return pool.version, wanted, cases, [future.result() for future in futures]
     finally:
         background.close()

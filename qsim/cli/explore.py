@@ -1,19 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``qsim explore``: every way a case can go."""
+"""``qsim explore``: every way a case can go, what can come of it, and what is wrong with any."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from qsim.cli.common import REVISION, cases_named, reports
+from qsim.explore.checkpoint import CheckpointError, restore, save
+from qsim.explore.exploration import Exploration
 from qsim.explore.grid import grid, patterns_of
-from qsim.explore.paths import Defect, defects_on, paths, shortest
+from qsim.explore.paths import Defect
+from qsim.explore.search import UNBOUNDED, Bounds, Reduction
 from qsim.quorum.revisions import DEFAULT, revision
+from qsim.report.explored import render_outcomes
 from qsim.report.scenario import is_plain, scenario_text
 from qsim.report.terminal import render_outcome
+
+#: So many runs of the model lie between two states of the checkpoint file.
+SAVE_EVERY = 2000
 
 
 @click.command("explore")
@@ -21,42 +33,144 @@ from qsim.report.terminal import render_outcome
 @click.option("--revision", "revision_name", type=REVISION, default=DEFAULT)
 @click.option("--children", type=click.Choice(["2", "3"]), help="Only so many. Default: both.")
 @click.option("--cancel/--no-cancel", default=True, help="Also cancel requests, at every point.")
+@click.option(
+    "--reduction",
+    type=click.Choice([one.value for one in Reduction]),
+    default=Reduction.FULL.value,
+    help="none: play every order; states: enter each state once; full (default): and leave out "
+    "what only exchanges independent completions.",
+)
+@click.option(
+    "--max-executions",
+    type=click.IntRange(min=1),
+    default=UNBOUNDED.executions,
+    show_default=True,
+    help="Runs of the model for one case.",
+)
+@click.option(
+    "--max-states",
+    type=click.IntRange(min=1),
+    default=UNBOUNDED.states,
+    show_default=True,
+    help="States of one case.",
+)
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Go on from this file if it is there, and write to it how far it has come.",
+)
 @reports
 def explore_cases(
-    selectors: tuple[str, ...], revision_name: str, children: str | None, cancel: bool
+    selectors: tuple[str, ...],
+    revision_name: str,
+    children: str | None,
+    cancel: bool,
+    reduction: str,
+    max_executions: int,
+    max_states: int,
+    checkpoint: Path | None,
 ) -> None:
-    """Look for memory and callback defects on every way a request can go.
+    """Go every way a request can go: what can come of it, and what is wrong with any.
 
-    Every order in which children answer, every point at which to cancel.  Without CASE or FILE:
+    Every order in which children answer, every point at which to cancel, every fault and content
+    a scenario leaves open.  Of each CASE the set of outcomes is shown.  Without CASE or FILE:
     every request on quorums of two and three children, each child answering or failing with one
-    of three errnos.  Each defect comes with the shortest scenario that shows it; 1 if any.
+    of three errnos.  Each defect comes with the shortest scenario that shows it.
+
+    \b
+    Examples:
+      qsim explore any-order/a-vote-on-data
+      qsim explore --revision v4
+      qsim explore mine.yaml --max-executions 100000 --checkpoint mine.json
+
+    Ends with 1 if there is any defect, or an outcome the scenario does not allow; with 5 if a
+    bound was reached before everything was known.
     """
     wanted = revision(revision_name)
     if selectors:
         # Image files are not ours to answer for, so there is no order to choose.
-        cases = [
-            case for case in cases_named(selectors) if len(case.steps) == 1 and not case.images
-        ]
+        cases = [case for case in cases_named(selectors) if case.steps and not case.images]
     else:
-        counts = (int(children),) if children else (2, 3)
-        cases = grid(counts, patterns_of(wanted))
-    ways = 0
-    found: list[Defect] = []
-    with click.progressbar(cases, label="exploring", file=sys.stderr) as bar:
-        for case in bar:
-            for path in paths(case, wanted, cancel):
-                ways += 1
-                found += defects_on(case, path)
-    found = shortest(found)
-    for number, defect in enumerate(found, 1):
-        click.echo(f"# {number}. {defect.what}")
-        if not is_plain(defect.case):
-            words = ", ".join(defect.case.steps[0].complete)
-            click.echo(f"{defect.case.id} with complete: [{words}]")
-            click.echo(render_outcome(defect.outcome) + "\n")
-            continue
-        named = replace(defect.case, name=f"way {number}", source="an exploration")
-        text = scenario_text(named, defect.outcome, f"explored {number}", defect.what, wanted.name)
-        click.echo(f"{text}")
-    click.echo(f"{len(cases)} cases, {ways} ways, {len(found)} defects (model {wanted.name})")
-    sys.exit(1 if found else 0)
+        cases = grid((int(children),) if children else (2, 3), patterns_of(wanted))
+    exploration = Exploration(
+        cases, wanted, Reduction(reduction), cancel, Bounds(max_executions, max_states)
+    )
+    _explore(exploration, checkpoint)
+    wrong = False
+    if selectors:
+        for case, outcomes in zip(cases, exploration.outcomes, strict=True):
+            text, allowed = render_outcomes(case, outcomes, wanted)
+            click.echo(text)
+            wrong = wrong or not allowed
+    defects = exploration.defects
+    for number, defect in enumerate(defects, 1):
+        _show(number, defect, wanted.name)
+    figures = exploration.figures
+    click.echo(
+        f"{len(cases)} cases, {figures.executions} executions, {figures.states} states, "
+        f"{sum(map(len, exploration.outcomes))} outcomes, {len(defects)} defects "
+        f"(model {wanted.name})"
+    )
+    if exploration.bounded:
+        ids = ", ".join(cases[number].id for number in exploration.bounded)
+        click.echo(f"NOT ALL WAYS ARE KNOWN, a bound was reached: {ids}")
+    sys.exit(1 if defects or wrong else 5 if exploration.bounded else 0)
+
+
+def _explore(exploration: Exploration, checkpoint: Path | None) -> None:
+    """Explore with progress on a terminal; what was done is kept when it is interrupted."""
+    if checkpoint is not None and checkpoint.exists():
+        try:
+            restore(exploration, checkpoint)
+        except CheckpointError as error:
+            raise click.UsageError(f"--checkpoint: {error}") from None
+    console = Console(stderr=True)
+    progress = Progress(
+        TextColumn("exploring"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[done]}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+    try:
+        with progress if console.is_terminal else nullcontext():
+            exploration.run(_tick(exploration, progress, checkpoint))
+    except KeyboardInterrupt:
+        if checkpoint is None:
+            raise
+        save(exploration, checkpoint)
+        click.echo(f"interrupted; the same command goes on from {checkpoint}", err=True)
+        sys.exit(130)
+    if checkpoint is not None:
+        save(exploration, checkpoint)
+
+
+def _tick(
+    exploration: Exploration, progress: Progress, checkpoint: Path | None
+) -> Callable[[], None]:
+    task = progress.add_task("", total=len(exploration.cases), done="")
+
+    def tick() -> None:
+        figures = exploration.figures
+        done = f"{figures.executions} executions, {figures.states} states"
+        progress.update(task, completed=exploration.number, done=done)
+        if checkpoint is not None and not figures.executions % SAVE_EVERY:
+            save(exploration, checkpoint)
+
+    return tick
+
+
+def _show(number: int, defect: Defect, revision_name: str) -> None:
+    """A defect as a scenario file, or where there is none for it, as it is told."""
+    click.echo(f"# {number}. {defect.what}")
+    if not is_plain(defect.case):
+        words = ", ".join(defect.case.steps[0].complete)
+        click.echo(f"{defect.case.id} with complete: [{words}]")
+        click.echo(render_outcome(defect.outcome) + "\n")
+        return
+    named = replace(defect.case, name=f"way {number}", source="an exploration")
+    click.echo(
+        scenario_text(named, defect.outcome, f"explored {number}", defect.what, revision_name)
+    )

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import sys
-from itertools import compress
+from collections.abc import Sequence
+from functools import partial
 
 import click
 
@@ -16,11 +17,12 @@ from qsim.cli.common import (
     reports,
     revision_option,
 )
+from qsim.explore.ways import expanded
 from qsim.outcome import Outcome, against_fixture, between
-from qsim.quorum.revisions import DEFAULT, Revision, nearest, revision
+from qsim.quorum.revisions import DEFAULT, Revision, revision
 from qsim.report.terminal import render, render_outcome, rerun_command, short_path
 from qsim.scenario import Case
-from qsim.select import case_of, holds
+from qsim.select import cases_of
 from qsim.target.model import run_model
 
 
@@ -43,12 +45,14 @@ def run(
     selectors: tuple[str, ...], revision_name: str | None, qemu: str | None, iothread: bool
 ) -> None:
     """Run cases and tell what happened: on the model, or on a binary with --qemu."""
-    cases = cases_named(selectors)
+    named = cases_named(selectors)
     if qemu is None:
         wanted = revision(revision_name or DEFAULT)
+        cases = expanded(named, wanted)
         outcomes = [run_model(case, wanted) for case in cases]
     else:
-        outcomes = on_binary(qemu, cases, iothread)[1]
+        choose = partial(expanded, named)
+        _, _, cases, outcomes = on_binary(qemu, choose, revision_name, iothread)
     trouble = False
     for case, outcome in zip(cases, outcomes, strict=True):
         click.echo(f"{case.id} ({short_path(case.file)}:{case.line})")
@@ -67,14 +71,15 @@ def compare_cases(
     selectors: tuple[str, ...], revision_name: str | None, qemu: str | None, iothread: bool
 ) -> None:
     """Compare fixture, model and (with --qemu) binary; show where they part."""
-    everything = cases_named(selectors)
-    version, played = "", [None] * len(everything)
+    choose = partial(_about, cases_named(selectors))
+    version = ""
+    real: Sequence[Outcome | None]
     if qemu:
-        version, played = on_binary(qemu, everything, iothread)
-    wanted = _wanted(revision_name, version)
-    about = [holds(case, wanted) for case in everything]
-    cases = [case_of(case, wanted) for case in compress(everything, about)]
-    real = list(compress(played, about))
+        version, wanted, cases, real = on_binary(qemu, choose, revision_name, iothread)
+    else:
+        wanted = revision(revision_name or DEFAULT)
+        cases = choose(wanted)
+        real = [None] * len(cases)
     differing = 0
     for case, outcome in zip(cases, real, strict=True):
         again = rerun_command(case, qemu, revision_name, iothread)
@@ -98,7 +103,6 @@ def _compare(case: Case, model: Outcome, real: Outcome | None, again: str) -> li
     return texts
 
 
-def _wanted(name: str | None, version: str) -> Revision:
-    if name:
-        return revision(name)
-    return nearest(version) if version else revision(DEFAULT)
+def _about(cases: Sequence[Case], wanted: Revision) -> list[Case]:
+    """What is about a revision, as it holds for it, with nothing left open."""
+    return expanded(cases_of(cases, wanted), wanted)

@@ -10,6 +10,7 @@ out besides what only exchanges neighbours that do not depend on each other (sle
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -43,6 +44,9 @@ class Bounds:
     states: int = 1_000_000
 
 
+UNBOUNDED = Bounds()
+
+
 class Cut(BaseException):
     """This run comes to nothing new from here on."""
 
@@ -70,11 +74,13 @@ class Todo:
     """A run to be made: it follows ``prefix``, whose last edge leaves ``state``.
 
     ``asleep`` are the moves that need not be made after it, if they are independent of it.
+    ``draw`` chooses at random what comes then, and nothing else is left to do.
     """
 
     prefix: tuple[Edge, ...] = ()
     state: bytes = b""
     asleep: tuple[Move, ...] = ()
+    draw: random.Random | None = None
 
 
 @dataclass
@@ -85,6 +91,15 @@ class Figures:
     states: int = 0
     edges: int = 0
     ends: int = 0
+
+    def copy(self) -> Figures:
+        """As they are now."""
+        return replace(self)
+
+    def add(self, after: Figures, before: Figures) -> None:
+        """Add what was done between ``before`` and ``after``."""
+        for name, number in vars(after).items():
+            setattr(self, name, getattr(self, name) + number - getattr(before, name))
 
 
 @dataclass
@@ -98,7 +113,7 @@ class Search:
     revision: Revision
     reduction: Reduction = Reduction.FULL
     cancel: bool = True
-    bounds: Bounds = Bounds()
+    bounds: Bounds = UNBOUNDED
     figures: Figures = field(default_factory=Figures)
     todo: list[Todo] = field(default_factory=lambda: [Todo()])
     #: The states that were entered, and what was asleep there.
@@ -185,6 +200,8 @@ class _Play:
     def _new(self, run: Run, edges: dict[Edge, Move]) -> tuple[Edge, bytes]:
         """Choose in a place where no run has been by this way; leave the others to later runs."""
         search = self.search
+        if self.todo.draw is not None:
+            return self.todo.draw.choice(list(edges)), b""
         reduction = search.reduction
         state = b""
         sleeping: tuple[Move, ...] = ()
@@ -268,6 +285,15 @@ class _Play:
             sorted(self.made.items()),
             any(edge.word.startswith(CANCEL) for edge in self.path),
         )
+
+
+def play_way(case: Case, revision: Revision, path: tuple[Edge, ...], cancel: bool) -> Way:
+    """Play one way again that a search has found."""
+    search = Search(case, revision, Reduction.ORDERS, cancel)
+    search.todo = [Todo(path)]
+    way = search.play()
+    assert way is not None and way.path == path
+    return way
 
 
 def _seen(run: Run) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from qsim.explore.ways import Ways
 from qsim.outcome import Difference
 from qsim.quorum.revisions import Revision, nearest
 from qsim.recognise import Recognised
@@ -30,6 +31,7 @@ class Run(Protocol):
     revision: Revision
     recognised: Recognised | None
     cases: dict[str, Case]
+    open: dict[str, Ways]
     left_out: int
     config: Any
 
@@ -102,6 +104,8 @@ class Tally:
                 yield from (f"  {one}" for one in run.recognised.seen)
         if run.left_out:
             yield f"{run.left_out} cases are about other revisions than {run.revision.name}"
+        if run.pool is not None:
+            yield from self._ways()
         yield from self._why_not()
         yield from self._bugs()
         if run.baseline is not None:
@@ -131,6 +135,27 @@ class Tally:
         results = ("passed", "failed", "skipped")
         agree, differ, cannot = (self.counts[witness, result] for result in results)
         return agree, differ, cannot
+
+    def _ways(self) -> Iterator[str]:
+        """Of all that can come of scenarios that leave something open, what was seen."""
+        good = {entry["case"] for entry in self.entries if Kind[entry["kind"]].passes}
+        good -= {entry["case"] for entry in self._of(Kind.UNSUPPORTED)}
+        played, seen, all_ = 0, 0, 0
+        touched = [ways for ways in self.run.open.values() if good & ways.closed.keys()]
+        for ways in touched:
+            here = good & ways.closed.keys()
+            outcomes = {ways.leads_to[name] for name in here}
+            played, seen, all_ = played + len(here), seen + len(outcomes), all_ + len(ways.set)
+            if self.run.config.getoption("verbose") > 0:
+                yield (
+                    f"  {ways.case.id}: {len(here)} ways, "
+                    f"{len(outcomes)} of {len(ways.set)} outcomes seen"
+                )
+        if touched:
+            yield (
+                f"{len(touched)} scenarios in any order went {played} ways on the binary; "
+                f"{seen} of {all_} possible outcomes were seen"
+            )
 
     def _why_not(self) -> Iterator[str]:
         reasons = Counter(entry["reason"] for entry in self._of(Kind.UNSUPPORTED))

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from textwrap import wrap
 
-from qsim.outcome import Difference, Outcome, StepOutcome, exit_text
+from qsim.outcome import Difference, Outcome, StepOutcome, exit_text, nearest_allowed
 from qsim.scenario.case import Case, Expectation
 from qsim.scenario.content import describe
 
@@ -26,7 +26,7 @@ def expected_outcome(case: Case, shown: Outcome) -> list[list[str]]:
     stories = []
     for i, step in enumerate(steps):
         seen = shown.steps[i] if i < len(shown.steps) else StepOutcome(str(step))
-        stories.append(_expected_story(step.expect, seen))
+        stories.append(_expected_story(nearest_allowed(case, i, shown), seen))
     return stories
 
 
@@ -80,7 +80,7 @@ def render(
     lines = [
         f"{case.id}: {right.witness} is not what {name} says",
         f"  behaviour: {case.source}",
-        f"  fixture:   {_place(case, found)}",
+        f"  fixture:   {_place(case, right, found)}",
         "",
     ]
     for one in found:
@@ -93,12 +93,12 @@ def render(
     return "\n".join(lines)
 
 
-def _place(case: Case, found: Sequence[Difference]) -> str:
+def _place(case: Case, outcome: Outcome, found: Sequence[Difference]) -> str:
     """File and line of the first expectation that is not met."""
     steps = [case.opening, *case.steps]
     for one in found:
         if one.step is not None and one.step < len(steps):
-            expect = steps[one.step].expect
+            expect = nearest_allowed(case, one.step, outcome)
             return f"{short_path(case.file)}:{expect.line if expect else steps[one.step].line}"
     return f"{short_path(case.file)}:{case.line}"
 

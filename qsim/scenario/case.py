@@ -123,7 +123,8 @@ class Step:
     what the requests have asked of them.
 
     ``any_order`` leaves the order of completions open, ``open_faults`` the faults of a child.
-    ``allowed`` is then what may be seen, but for its order, and ``expect`` is None.
+    ``allowed`` is then what may be seen, but for its order, and ``expect`` is None; ``foreseen``
+    that which should come of it as things are.
     """
 
     line: int
@@ -143,6 +144,13 @@ class Step:
     any_order: bool = False
     open_faults: dict[str, tuple[OpenFaults, ...]] = field(default_factory=dict)
     allowed: tuple[Expectation, ...] = ()
+    foreseen: Expectation | None = None
+
+    @property
+    def expected(self) -> tuple[Expectation, ...]:
+        """All that may be seen of it, for who has to know that beforehand."""
+        one = self.foreseen or self.expect
+        return self.allowed if one is None else (one,)
 
     def __str__(self) -> str:
         if self.verb in IO_VERBS:
@@ -173,6 +181,7 @@ class Case:
     :param leaks: what the run leaves allocated.
     :param fixed: which commit ended what it shows, or what is known of that.
     :param bug: what is wrong with what it shows, and where that is known; "" for right behaviour.
+    :param way: of a case that leaves something open, the name or id of the only way that is meant.
     :param raw: the case as its file has it, the file's defaults filled in.
     """
 
@@ -196,6 +205,7 @@ class Case:
     leaks: tuple[Leak, ...] = ()
     fixed: str = ""
     bug: str = ""
+    way: str = ""
     raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

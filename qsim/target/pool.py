@@ -381,7 +381,7 @@ def _means_failure(case: Case) -> bool:
 
 
 def _means_exit(case: Case) -> bool:
-    return any(step.expect and step.expect.exit for step in case.steps)
+    return any(expect.exit for step in case.steps for expect in step.expected)
 
 
 def check_executable(binary: str) -> str:

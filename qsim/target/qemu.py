@@ -47,7 +47,7 @@ class ClockJumped(Exception):
 
 def expected_keys(step: Step, key: Callable[[Event], str] = limiter_key) -> set[str]:
     """The limiter windows a step means to use."""
-    return {key(event) for event in step.expect.events} if step.expect else set()
+    return {key(event) for expect in step.expected for event in expect.events}
 
 
 class QemuRun:
