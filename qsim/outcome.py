@@ -76,8 +76,10 @@ class StepOutcome:
             yield "ret", self.ret
         if self.data is not None:
             yield "data", describe(self.data)
+        # A run that ends in the middle has answers to some requests only.
+        answers = dict(zip(sorted(self.finish), self.answers, strict=True))
         for i in self.finish:
-            answer = self.answers[i]
+            answer = answers[i]
             data = "" if answer.data is None else f", data {describe(answer.data)}"
             extent = "" if answer.extent is None else f", {answer.extent[0]} {answer.extent[1]}"
             yield f"answer {i}", f"{answer.ret}{data}{extent}"

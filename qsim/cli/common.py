@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
+from qsim.cluster.engine import ClusterError
 from qsim.data import fixtures_path
 from qsim.outcome import Outcome
 from qsim.qapi import QapiError
@@ -54,7 +55,7 @@ def reports(command: Callable[P, T]) -> Callable[P, T]:
         except OSError as error:
             click.echo(f"qsim: {error.filename}: {error.strerror}", err=True)
             sys.exit(2)
-        except TargetError as error:
+        except (TargetError, ClusterError) as error:
             click.echo(f"qsim: {error}", err=True)
             sys.exit(3)
 
@@ -111,6 +112,16 @@ qemu_option = click.option("--qemu", metavar="PATH", help="The qemu-system binar
 iothread_option = click.option(
     "--iothread", is_flag=True, help="On the binary: requests come through an IOThread."
 )
+
+
+def where_to_work(command: Callable[..., T]) -> Callable[..., T]:
+    """The options that spread a command's work."""
+    command = click.option(
+        "--scheduler", default="", metavar="ADDRESS", help="Work on a Dask cluster, tcp://…"
+    )(command)
+    return click.option(
+        "--workers", type=click.IntRange(min=1), help="Work in N processes of this machine (Dask)."
+    )(command)
 
 
 def on_binary(

@@ -13,7 +13,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from qsim.cli.common import REVISION, cases_named, reports
+from qsim.cli.common import REVISION, cases_named, reports, where_to_work
+from qsim.cluster.engine import Where, connected
+from qsim.cluster.explore import explore_spread
 from qsim.explore.checkpoint import CheckpointError, restore, save
 from qsim.explore.exploration import Exploration
 from qsim.explore.grid import grid, patterns_of
@@ -59,6 +61,7 @@ SAVE_EVERY = 2000
     type=click.Path(path_type=Path, dir_okay=False),
     help="Go on from this file if it is there, and write to it how far it has come.",
 )
+@where_to_work
 @reports
 def explore_cases(
     selectors: tuple[str, ...],
@@ -69,6 +72,8 @@ def explore_cases(
     max_executions: int,
     max_states: int,
     checkpoint: Path | None,
+    workers: int | None,
+    scheduler: str,
 ) -> None:
     """Go every way a request can go: what can come of it, and what is wrong with any.
 
@@ -95,7 +100,10 @@ def explore_cases(
     exploration = Exploration(
         cases, wanted, Reduction(reduction), cancel, Bounds(max_executions, max_states)
     )
-    _explore(exploration, checkpoint)
+    where = Where(workers or 0, scheduler)
+    if where and checkpoint:
+        raise click.UsageError("--checkpoint: an exploration on a cluster has none; leave it out")
+    _explore(exploration, checkpoint, where)
     wrong = False
     if selectors:
         for case, outcomes in zip(cases, exploration.outcomes, strict=True):
@@ -117,7 +125,7 @@ def explore_cases(
     sys.exit(1 if defects or wrong else 5 if exploration.bounded else 0)
 
 
-def _explore(exploration: Exploration, checkpoint: Path | None) -> None:
+def _explore(exploration: Exploration, checkpoint: Path | None, where: Where) -> None:
     """Explore with progress on a terminal; what was done is kept when it is interrupted."""
     if checkpoint is not None and checkpoint.exists():
         try:
@@ -136,7 +144,12 @@ def _explore(exploration: Exploration, checkpoint: Path | None) -> None:
     )
     try:
         with progress if console.is_terminal else nullcontext():
-            exploration.run(_tick(exploration, progress, checkpoint))
+            tick = _tick(exploration, progress, checkpoint)
+            if where:
+                with connected(where) as client:
+                    explore_spread(exploration, client, tick)
+            else:
+                exploration.run(tick)
     except KeyboardInterrupt:
         if checkpoint is None:
             raise

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
@@ -111,7 +110,7 @@ def closed(case: Case, path: Sequence[Edge], at: Iterable[int]) -> Case:
     for edge, step in zip(path, at, strict=True):
         words.setdefault(step, []).append(edge.word)
         made |= {(pick.place, pick.child): pick.choice for pick in edge.picks}
-    raw = deepcopy(case.raw)
+    raw = _copy(case.raw)
     children = {name: _closed_child(spec, made, raw) for name, spec in case.children.items()}
     steps = tuple(
         _closed_step(step, i, made, words.get(i, ()), raw) for i, step in enumerate(case.steps, 1)
@@ -125,6 +124,13 @@ def closed(case: Case, path: Sequence[Edge], at: Iterable[int]) -> Case:
     return replace(
         case, name=raw["name"], children=children, steps=steps, contents=contents, raw=raw
     )
+
+
+def _copy(raw: Any) -> Any:
+    """A copy in which nothing stands twice, as it may in YAML."""
+    if isinstance(raw, dict):
+        return {key: _copy(value) for key, value in raw.items()}
+    return [_copy(value) for value in raw] if isinstance(raw, list) else raw
 
 
 def _tell(case: Case, edge: Edge) -> str:

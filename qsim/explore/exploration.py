@@ -58,20 +58,37 @@ class Exploration:
         """
         while not self.over:
             if self.search is None:
-                search = self.search_of(self.number)
-                self.outcomes.append({})
-                self.search = search
-            search = self.search
-            while search.todo and not search.beyond:
-                before = search.figures.copy()
-                way = search.play()
-                self.figures.add(search.figures, before)
-                if way is not None:
-                    self.came(len(self.outcomes) - 1, way)
-                tick()
-            if search.todo:
-                self.bounded.append(len(self.outcomes) - 1)
-            self.search = None
+                self.begin(self.search_of(self.number))
+            self.go(tick)
+
+    def begin(self, search: Search) -> None:
+        """The next case is explored by ``search``."""
+        self.outcomes.append({})
+        self.search = search
+
+    def go(self, tick: Callable[[], None] = lambda: None) -> None:
+        """Explore the case that was begun."""
+        assert self.search is not None
+        while self.search.todo and not self.search.beyond:
+            self.step()
+            tick()
+        self.end()
+
+    def step(self) -> None:
+        """Make one run."""
+        assert self.search is not None
+        before = self.search.figures.copy()
+        way = self.search.play()
+        self.figures.add(self.search.figures, before)
+        if way is not None:
+            self.came(len(self.outcomes) - 1, way)
+
+    def end(self) -> None:
+        """The case that was begun is over, or as far as the bounds let it go."""
+        assert self.search is not None
+        if self.search.todo:
+            self.bounded.append(len(self.outcomes) - 1)
+        self.search = None
 
     def search_of(self, number: int) -> Search:
         """A search of case ``number`` from its beginning."""

@@ -79,7 +79,7 @@ def _results(step: StepOutcome) -> Iterator[tuple[str, str]]:
             yield name, _data(step.data or b"")
         elif not name.startswith("answer "):
             yield name, value
-    for i, answer in enumerate(step.answers):
+    for i, answer in zip(sorted(step.finish), step.answers, strict=True):
         yield f"answer {i}", _answer(answer)
 
 
