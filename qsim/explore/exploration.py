@@ -99,7 +99,7 @@ class Exploration:
         """A way of a case was played to its end."""
         case = self.cases[number]
         self.outcomes[number].setdefault(possible(way.outcome), way)
-        for defect in defects_on(case, way):
+        for defect in defects_on(case, way, self.revision):
             known = [one for one in self.found if one[2].what == defect.what]
             if not known:
                 self.found.append((number, way, defect))

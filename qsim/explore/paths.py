@@ -8,10 +8,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from qsim.block.stage import CANCEL
+from qsim.explore.invariants import violations
 from qsim.explore.search import Reduction, Search, Way
 from qsim.outcome import Outcome
 from qsim.quorum.revisions import Revision
 from qsim.scenario import Case
+
+#: The invariants whose violations :func:`defects_of` tells in more detail.
+THE_RUN_ITSELF = ("callback", "memory")
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def paths(case: Case, revision: Revision, cancel: bool = True) -> Iterator[Way]:
 
 
 def defects_of(outcome: Outcome) -> list[str]:
-    """What is wrong with a run, in words that do not depend on which child it hit."""
+    """What is wrong with the run itself, in words that do not depend on which child it hit."""
     found = [step.undefined for step in outcome.steps if step.undefined]
     found += [f"leak of {what}" for what in outcome.leaks or ()]
     found += outcome.trouble
@@ -57,17 +61,26 @@ def defects_of(outcome: Outcome) -> list[str]:
     return [re.sub(r"\[\d+\]", "[i]", text) for text in found]
 
 
-def defects_on(case: Case, way: Way) -> list[Defect]:
-    """The defects of one way, each once, with the case as it goes that way."""
-    found = dict.fromkeys(defects_of(way.outcome))
-    return [Defect(what, way.closed(case), way.outcome) for what in found]
+def defects_on(case: Case, way: Way, revision: Revision) -> list[Defect]:
+    """The defects of one way, each once, with the case as it goes that way.
+
+    What is wrong with the run itself is told as it is; of all else the invariant is named.
+    """
+    closed = way.closed(case)
+    found = defects_of(way.outcome)
+    found += [
+        text
+        for text in violations(closed, revision, way.outcome)
+        if text.partition(":")[0] not in THE_RUN_ITSELF
+    ]
+    return [Defect(what, closed, way.outcome) for what in dict.fromkeys(found)]
 
 
 def explore(cases: Iterable[Case], revision: Revision, cancel: bool = True) -> Iterator[Defect]:
     """Search every case; each defect of each way that is played."""
     for case in cases:
         for way in Search(case, revision, Reduction.FULL, cancel).ways():
-            yield from defects_on(case, way)
+            yield from defects_on(case, way, revision)
 
 
 def shortest(found: Iterable[Defect]) -> list[Defect]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from qsim.block.events import Event
 from qsim.block.stage import CANCEL, Answered, Asked, Held, Stage
 from qsim.explore.choices import Edge, Made, closed, decide, picks
 from qsim.explore.independent import Move, independent, move_of
@@ -280,7 +281,7 @@ class _Play:
             step.label,
             sorted(asked),
             sorted(answered.items()),
-            sorted(map(str, run.world.events)),
+            sorted(_told(run, event) for event in run.world.events),
             [repr(possible_step(one)) for one in run.outcome.steps[:-1]],
             sorted(self.made.items()),
             any(edge.word.startswith(CANCEL) for edge in self.path),
@@ -294,6 +295,12 @@ def play_way(case: Case, revision: Revision, path: tuple[Edge, ...], cancel: boo
     way = search.play()
     assert way is not None and way.path == path
     return way
+
+
+def _told(run: Run, event: Event) -> tuple[str, bool]:
+    """An event, and whether the child it names had answered before it."""
+    beats = [beat for beat in run.stage.beats if isinstance(beat, Answered)][: event.after]
+    return str(event), event.get("node-name") in {beat.child for beat in beats}
 
 
 def _seen(run: Run) -> tuple[int, ...]:

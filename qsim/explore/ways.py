@@ -80,19 +80,25 @@ class Ways:
     def wrong(self) -> list[str]:
         """Where the model's set is not what the case allows."""
         found = []
-        met = set()
         for way in self.set.values():
             closed = way.closed(self.case)
-            for one in against_fixture(closed, way.outcome):
-                found.append(f"{closed.name}: {one}")
-            for i in range(len(way.outcome.steps)):
-                expect = nearest_allowed(closed, i, way.outcome)
-                met.add(id(expect))
-        for step in self.case.steps:
-            for expect in step.allowed:
-                if id(expect) not in met:
-                    found.append(f"{self.case.file}:{expect.line}: allowed, and never comes")
-        return found
+            found += [f"{closed.name}: {one}" for one in against_fixture(closed, way.outcome)]
+        return found + unmet(self.case, self.set.values())
+
+
+def unmet(case: Case, ways: Iterable[Way]) -> list[str]:
+    """What ``case`` allows that none of ``ways``, which are all there are, comes to."""
+    met = {
+        id(nearest_allowed(case, i, way.outcome))
+        for way in ways
+        for i in range(len(way.outcome.steps))
+    }
+    return [
+        f"{case.file}:{expect.line}: allowed, and never comes"
+        for step in case.steps
+        for expect in step.allowed
+        if id(expect) not in met
+    ]
 
 
 def _foreseen(closed: Case, way: Way) -> Case:

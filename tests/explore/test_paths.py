@@ -13,6 +13,7 @@ import pytest
 
 from qsim.block.memory import Struct
 from qsim.explore.grid import CONTENTS, ERRNOS, STEPS, grid, patterns_of
+from qsim.explore.invariants import violations
 from qsim.explore.paths import Defect, defects_of, explore, paths, shortest
 from qsim.outcome import Outcome, StepOutcome, against_fixture
 from qsim.quorum import aio
@@ -54,13 +55,16 @@ REWRITE_GOES_ON = (
     "use after free in quorum_rewrite_aio_cb() from bdrv_co_em_bh(): acb->rewrite_count"
 )
 
+#: write.yaml: in FIFO order the threshold is not checked at open, and still counts writes.
+ENOUGH = "enough: a write succeeds and fewer children than the threshold have done it"
+
 BEFORE = {OPTS, FAILED_READ, CANCELLED_READ, HALF_WRITTEN, CANCELLED_WRITE}
 FOUND = {
     "before": BEFORE,
     # v1 as the model takes it frees the buffers of all children: none too many.
-    "v1": BEFORE,
-    "v4": BEFORE | {NOBODY_ANSWERS},
-    "opts-freed": (BEFORE | {NOBODY_ANSWERS}) - {OPTS},
+    "v1": BEFORE | {ENOUGH},
+    "v4": BEFORE | {NOBODY_ANSWERS, ENOUGH},
+    "opts-freed": (BEFORE | {NOBODY_ANSWERS, ENOUGH}) - {OPTS},
     "cancel-null": {
         FAILED_READ,
         NOBODY_ANSWERS,
@@ -69,17 +73,18 @@ FOUND = {
         READ_GOES_ON,
         FAILURE_GOES_ON,
         REWRITE_GOES_ON,
+        ENOUGH,
     },
-    "cancel-async": {FAILED_READ, NOBODY_ANSWERS, HALF_WRITTEN_ASYNC},
-    "mid-2015": {FAILED_READ, NOBODY_ANSWERS, HALF_WRITTEN_ASYNC},
+    "cancel-async": {FAILED_READ, NOBODY_ANSWERS, HALF_WRITTEN_ASYNC, ENOUGH},
+    "mid-2015": {FAILED_READ, NOBODY_ANSWERS, HALF_WRITTEN_ASYNC, ENOUGH},
     **{one.name: set[str]() for one in REVISIONS if one.engine == "coroutine"},
 }
 #: Without cancelling: what children that fail are enough for.
 FOUND_WITHOUT_CANCELLING = {
     "before": {OPTS, FAILED_READ},
-    "v4": {OPTS, FAILED_READ, NOBODY_ANSWERS},
-    "cancel-null": {FAILED_READ, NOBODY_ANSWERS},
-    "mid-2015": {FAILED_READ, NOBODY_ANSWERS},
+    "v4": {OPTS, FAILED_READ, NOBODY_ANSWERS, ENOUGH},
+    "cancel-null": {FAILED_READ, NOBODY_ANSWERS, ENOUGH},
+    "mid-2015": {FAILED_READ, NOBODY_ANSWERS, ENOUGH},
 }
 
 
@@ -118,7 +123,7 @@ def test_shortest_way_to_a_defect_is_a_scenario_that_loads_and_shows_it_again(na
         assert (case.since, case.until) == (name, name)
         outcome = run_model(case, wanted)
         assert [str(one) for one in against_fixture(case, outcome)] == []
-        assert defect.what in defects_of(outcome)
+        assert defect.what in defects_of(outcome) + violations(case, wanted, outcome)
 
 
 def test_shortest_ways_are_as_short_as_in_the_fixtures() -> None:
