@@ -436,7 +436,10 @@ def scenarios(output: str) -> list[str]:
 
 def test_explore_without_a_defect_ends_with_0(fixtures: Path) -> None:
     result = qsim("explore", "fifo", "wrong")
-    assert (result.exit_code, result.stdout) == (0, "3 cases, 3 ways, 0 defects (model 7.2)\n")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == (
+        "3 cases, 3 executions, 4 states, 3 outcomes, 0 defects (model 7.2)"
+    )
 
 
 def test_explore_with_defects_ends_with_1_and_shows_each_as_a_scenario_that_runs(
@@ -444,7 +447,7 @@ def test_explore_with_defects_ends_with_1_and_shows_each_as_a_scenario_that_runs
 ) -> None:
     result = qsim("explore", "fifo", "--revision", "v4")
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[-1] == "2 cases, 5 ways, 2 defects (model v4)"
+    assert result.stdout.splitlines()[-1].endswith(" 2 defects (model v4)")
     assert re.findall(r"^# (.*)$", result.stdout, re.MULTILINE) == [
         "1. leak of opts of quorum_open()",
         "2. null dereference in bdrv_aio_cancel() from quorum_aio_cancel(): acb->aiocb_info",
@@ -462,7 +465,7 @@ def test_explore_with_defects_ends_with_1_and_shows_each_as_a_scenario_that_runs
 def test_explore_without_cancelling_finds_less(fixtures: Path) -> None:
     result = qsim("explore", "fifo", "--revision", "v4", "--no-cancel")
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[-1] == "2 cases, 2 ways, 1 defects (model v4)"
+    assert result.stdout.splitlines()[-1].endswith(" 1 defects (model v4)")
 
 
 def test_explore_of_nothing_in_particular_goes_through_the_small_world(
@@ -482,7 +485,7 @@ def test_explore_of_nothing_in_particular_goes_through_the_small_world(
     ):
         result = qsim("explore", *words)
         assert result.exit_code == (1 if words else 0)
-        assert re.search(r"^\d+ cases, \d+ ways, \d defects", result.stdout, re.MULTILINE)
+        assert re.search(r"^\d+ cases, \d+ executions, .* \d defects", result.stdout, re.MULTILINE)
     assert asked == [
         ((3,), ("quorum", "single")),
         ((2,), ("quorum",)),
@@ -490,13 +493,65 @@ def test_explore_of_nothing_in_particular_goes_through_the_small_world(
     ]
 
 
-def test_explore_leaves_out_cases_of_several_requests(
+def test_explore_takes_cases_of_several_steps(
     fixtures: Path, tmp_path: Path, family_text: FamilyText
 ) -> None:
     step = "{read: [0, 512], expect: {ret: 0, data: A, requests: all}}"
     cases = f"- name: a\n  quorum: {{vote-threshold: 1}}\n  steps: [{step}, {step}]\n"
     (tmp_path / "a.yaml").write_text(family_text(cases), "utf-8")
-    assert qsim("explore", "a.yaml").stdout == "0 cases, 0 ways, 0 defects (model 7.2)\n"
+    shown = qsim("explore", "a.yaml").stdout
+    assert "  1. by c0, c1, c2, c0, c1, c2\n" in shown
+    assert shown.splitlines()[-1].endswith(" 1 outcomes, 0 defects (model 7.2)")
+
+
+OPEN = """
+- name: a
+  children: 2
+  quorum: {vote-threshold: 1}
+  steps:
+  - read: [0, 512]
+    faults: {c0: "any of ok, EIO"}
+    complete: any
+    expect:
+    - {ret: 0, data: A, requests: all}
+"""
+FAILED = "    - {ret: 0, data: A, requests: all, events: [QUORUM_REPORT_BAD read c0 0 1 EIO]}\n"
+NEVER = "    - {ret: EIO, requests: all}\n"
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "said"),
+    [
+        (FAILED, 0, "1 cases, 4 executions, 4 states, 2 outcomes, 0 defects (model 7.2)"),
+        ("", 1, "NOT ALLOWED: read 0 512: events: none != QUORUM_REPORT_BAD read c0 0 1 EIO"),
+        (FAILED + NEVER, 1, "a.yaml:15: allowed, and never comes"),
+    ],
+    ids=["all of it", "one is not allowed", "one never comes"],
+)
+def test_explore_tells_outcomes_that_are_not_allowed_and_those_that_never_come(
+    fixtures: Path, tmp_path: Path, family_text: FamilyText, more: str, status: int, said: str
+) -> None:
+    (tmp_path / "a.yaml").write_text(family_text(OPEN + more), "utf-8")
+    result = qsim("explore", "a.yaml")
+    assert said in result.output
+    assert result.exit_code == status
+
+
+def test_explore_goes_on_from_its_checkpoint_and_says_when_a_bound_was_reached(
+    fixtures: Path, tmp_path: Path, family_text: FamilyText
+) -> None:
+    (tmp_path / "a.yaml").write_text(family_text(OPEN + FAILED), "utf-8")
+    whole = qsim("explore", "a.yaml")
+    part = qsim("explore", "a.yaml", "--max-executions", "1", "--checkpoint", "c.json")
+    assert part.exit_code == 5
+    assert "NOT ALL WAYS ARE KNOWN, a bound was reached: example/a" in part.output
+    done = qsim("explore", "a.yaml", "--checkpoint", "d.json")
+    assert (done.exit_code, done.output) == (0, whole.output)
+    # It is over, and says so again.
+    assert qsim("explore", "a.yaml", "--checkpoint", "d.json").output == whole.output
+    other = qsim("explore", "fifo", "--checkpoint", "d.json")
+    assert other.exit_code == 2
+    assert "d.json is of another exploration" in other.output
 
 
 @pytest.mark.parametrize(

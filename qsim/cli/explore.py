@@ -106,8 +106,9 @@ def explore_cases(
     _explore(exploration, checkpoint, where)
     wrong = False
     if selectors:
-        for case, outcomes in zip(cases, exploration.outcomes, strict=True):
-            text, allowed = render_outcomes(case, outcomes, wanted)
+        for number, outcomes in enumerate(exploration.outcomes):
+            whole = number not in exploration.bounded
+            text, allowed = render_outcomes(cases[number], outcomes, wanted, whole)
             click.echo(text)
             wrong = wrong or not allowed
     defects = exploration.defects

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -152,6 +153,9 @@ class Run:
         except Hang:
             self.outcome.trouble.append(f"{shown.label}: hangs: no child holds a request")
             going = False
+        except AssertionError as error:
+            self.outcome.trouble.append(f"{shown.label}: {_failed(error)}")
+            going = False
         for name in step.faults:
             children[name].faults = before[name]
         shown.beats = self.stage.end()
@@ -240,6 +244,12 @@ class Run:
 
         self.guests = [Coroutine(partial(request, i, step)) for i, step in enumerate(steps)]
         self.run_until_done(*self.guests)
+
+
+def _failed(error: AssertionError) -> str:
+    """Where an assertion failed, which ends the process in C."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"an assertion fails in {frame.name}(): {error or frame.line}"
 
 
 def _python(options: dict[str, Any]) -> dict[str, Any]:
