@@ -11,6 +11,7 @@ from __future__ import annotations
 import pytest
 
 from qsim.explore.ways import Ways
+from qsim.fuzz.lane import check_fuzz
 from qsim.leak.lane import check_leak
 from qsim.leak.thing import Repeated
 from qsim.scenario import Case
@@ -38,5 +39,12 @@ def test_every_way(qsim_ways: Ways, request: pytest.FixtureRequest) -> None:
 def test_leaks(qsim_leak: Repeated, request: pytest.FixtureRequest) -> None:
     """The binary's memory does not grow however often this is repeated."""
     wrong = check_leak(request.config, qsim_leak)
+    if wrong is not None:
+        pytest.fail(wrong, pytrace=False)
+
+
+def test_fuzz(request: pytest.FixtureRequest) -> None:
+    """Scenarios nobody has thought of come out the same on the model and on the binary."""
+    wrong = check_fuzz(request.config)
     if wrong is not None:
         pytest.fail(wrong, pytrace=False)

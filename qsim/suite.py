@@ -34,8 +34,8 @@ from qsim.target.model import run_model
 from qsim.target.pool import DEFAULT_JOBS, Pool
 from qsim.verdict import Kind, Verdict, judge, judge_beside, judge_intended
 
-#: The leaks are a plugin of their own; it is loaded with this one.
-pytest_plugins = ("qsim.leak.lane",)
+#: Leaks and fuzzing are plugins of their own; they are loaded with this one.
+pytest_plugins = ("qsim.leak.lane", "qsim.fuzz.lane")
 
 MODEL, QEMU = "model", "qemu"
 #: The suite's test module, for --pyargs.

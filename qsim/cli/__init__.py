@@ -11,6 +11,7 @@ import click
 
 from qsim import __version__
 from qsim.cli.explore import explore_cases
+from qsim.cli.fuzz import fuzz_binary
 from qsim.cli.run import compare_cases, list_cases, run
 from qsim.cli.schema import schema
 from qsim.cli.series import series
@@ -27,9 +28,11 @@ def main() -> None:
       qsim run fifo/second-child-answers
       qsim run fixtures/fifo.yaml --qemu /usr/bin/qemu-system-x86_64
       qsim compare 'fixtures/fifo.yaml::second child answers' --qemu ./qemu-system-x86_64
+      qsim explore any-order/three-versions
+      qsim fuzz --qemu /usr/bin/qemu-system-x86_64 --count 1000 --seed 7
       qsim schema compare --qemu /usr/bin/qemu-system-x86_64
     """
 
 
-for command in (list_cases, run, compare_cases, series, explore_cases, schema):
+for command in (list_cases, run, compare_cases, series, explore_cases, fuzz_binary, schema):
     main.add_command(command)

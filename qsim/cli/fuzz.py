@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``qsim fuzz``: scenarios nobody has thought of, on the model and on a binary."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from qsim.cli.common import qemu_option, reports, revision_option, where_to_work
+from qsim.cluster.engine import Where, connected
+from qsim.cluster.fuzz import fuzz_spread
+from qsim.fuzz.campaign import Tally
+from qsim.fuzz.judge import Kind
+from qsim.fuzz.known import Known, read_known, shipped_known
+from qsim.fuzz.run import Plan, Result, fuzz
+from qsim.fuzz.told import stories, summary
+from qsim.quorum.revisions import nearest, revision
+from qsim.target.background import Background
+from qsim.target.pool import Pool
+
+
+@click.command("fuzz")
+@qemu_option
+@revision_option
+@click.option("--count", "-n", type=click.IntRange(min=1), default=1000, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--from-block",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Begin with this block of a hundred scenarios, to go on or to share the work.",
+)
+@click.option(
+    "--known",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A file of known differences, to go on past them (default: those that come with qsim).",
+)
+@click.option(
+    "--save",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("found"),
+    show_default=True,
+    help="Where the smallest scenarios that differ are written.",
+)
+@where_to_work
+@reports
+def fuzz_binary(
+    qemu: str | None,
+    revision_name: str | None,
+    count: int,
+    seed: int,
+    from_block: int,
+    known: Path | None,
+    save: Path,
+    workers: int | None,
+    scheduler: str,
+) -> None:
+    """Generate scenarios, play each on the model and on a binary, and shrink what differs.
+
+    The same seed gives the same scenarios on any machine.  A difference is shrunk to the smallest
+    scenario that shows it, and saved as a fixture that expects what the binary shows.
+
+    \b
+    Examples:
+      qsim fuzz --qemu /usr/bin/qemu-system-x86_64
+      qsim fuzz --qemu ./qemu-system-x86_64 -n 100000 --seed 7 --known mine.yaml
+      qsim fuzz --qemu ./qemu-system-x86_64 -n 100000 --workers 8
+
+    Ends with 1 if there is any difference that is not known, or one that showed only once.
+    """
+    if qemu is None:
+        raise click.UsageError("--qemu: name the binary the model is compared with")
+    plan = Plan(seed, count, from_block)
+    entries = read_known(known) if known else shipped_known()
+    where = Where(workers or 0, scheduler)
+    if where:
+        with connected(where) as client:
+            result = fuzz_spread(client, plan, qemu, revision_name, entries)
+    else:
+        result = _fuzz(plan, qemu, revision_name, entries)
+    again = shlex.join(["qsim", "compare", str(save / "{}"), "--qemu", qemu])
+    for story in stories(result, again):
+        click.echo(f"{story}\n")
+    for path in result.write(save) if result.smallest else ():
+        click.echo(f"saved {path}")
+    for line in summary(result, plan):
+        click.echo(line)
+    counts = result.tally.counts
+    sys.exit(1 if counts[Kind.DIFFERS] or counts[Kind.FLAKY] else 0)
+
+
+def _fuzz(plan: Plan, qemu: str, revision_name: str | None, known: list[Known]) -> Result:
+    """Fuzz here, with progress on a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("fuzzing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=console, transient=True)
+    background = Background()
+    try:
+        pool: Pool = background.open(qemu)
+        wanted = revision(revision_name) if revision_name else nearest(pool.version)
+        with progress if console.is_terminal else nullcontext():
+            return fuzz(
+                background,
+                pool.run,
+                wanted,
+                plan,
+                f"QEMU {pool.version} ({qemu})",
+                known,
+                tell=progress.console.print,
+                enough=_tick(progress, plan),
+            )
+    finally:
+        background.close()
+
+
+def _tick(progress: Progress, plan: Plan) -> Callable[[Tally], bool]:
+    task = progress.add_task("", total=plan.count)
+
+    def tick(tally: Tally) -> bool:
+        progress.update(task, completed=tally.total)
+        return False
+
+    return tick
