@@ -40,6 +40,8 @@ pytest_plugins = ("qsim.leak.lane", "qsim.fuzz.lane")
 MODEL, QEMU = "model", "qemu"
 #: The suite's test module, for --pyargs.
 MODULE = "qsim.conformance"
+#: The test of scenarios that leave something open.
+EVERY_WAY = "test_every_way"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -307,6 +309,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         if spread.controls(config):
             # The workers have QEMUs of their own.
             shared.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str
+) -> Generator[None, Any, Any]:
+    """Where nothing is left open there is no test of that, not even one that is skipped."""
+    made = yield
+    stash = collector.config.stash
+    return [] if name == EVERY_WAY and SESSION in stash and not stash[SESSION].open else made
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

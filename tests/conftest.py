@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
 
@@ -33,6 +33,7 @@ settings.register_profile(
 )
 settings.load_profile("qsim")
 
+QEMU = "/usr/bin/qemu-system-x86_64"
 REVISION_NAMES = [one.name for one in REVISIONS]
 HEAD = """\
 family: example
@@ -144,3 +145,26 @@ def eventually() -> Callable[[Callable[[], bool], float], bool]:
         return True
 
     return wait
+
+
+def _find_qemu(environ: Mapping[str, str]) -> str:
+    """``QSIM_QEMU``, or where distributions put it; in CI its absence is a failure."""
+    named = environ.get("QSIM_QEMU")
+    path = named or QEMU
+    if os.access(path, os.X_OK):
+        return path
+    if named or environ.get("CI"):
+        pytest.fail(f"no QEMU at {path}: set QSIM_QEMU, or install qemu-system-x86 and qemu-utils")
+    pytest.skip(f"NOTHING WAS TESTED ON A REAL QEMU: none at {path}; set QSIM_QEMU")
+
+
+@pytest.fixture(scope="session")
+def find_qemu() -> Callable[[Mapping[str, str]], str]:
+    """How the binary is found, for its own test."""
+    return _find_qemu
+
+
+@pytest.fixture(scope="session")
+def qemu() -> str:
+    """The binary.  Skips loudly when there is none, fails in CI or when it was named."""
+    return _find_qemu(os.environ)

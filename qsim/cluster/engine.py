@@ -53,7 +53,7 @@ def connected(where: Where) -> Iterator[Any]:
             n_workers=where.workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         ) as cluster,
         dask.Client(cluster) as client,

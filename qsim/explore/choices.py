@@ -15,6 +15,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from qsim.block.child import Request, ScriptedChild
+from qsim.scenario import ScenarioError
 from qsim.scenario.case import Case, ChildSpec, OpenContent, OpenFaults, Step
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9 ,.+-]")
@@ -112,8 +113,10 @@ def closed(case: Case, path: Sequence[Edge], at: Iterable[int]) -> Case:
         made |= {(pick.place, pick.child): pick.choice for pick in edge.picks}
     raw = _copy(case.raw)
     children = {name: _closed_child(spec, made, raw) for name, spec in case.children.items()}
+    chosen = {(pick.child, _alternative(case, pick).text) for edge in path for pick in edge.picks}
     steps = tuple(
-        _closed_step(step, i, made, words.get(i, ()), raw) for i, step in enumerate(case.steps, 1)
+        _narrowed(case, _closed_step(step, i, made, words.get(i, ()), raw), chosen)
+        for i, step in enumerate(case.steps, 1)
     )
     way = ", ".join(_tell(case, edge) for edge in path)
     contents = dict(case.contents)
@@ -159,6 +162,18 @@ def _closed_child(spec: ChildSpec, made: Made, raw: dict[str, Any]) -> ChildSpec
         faults = alternative.faults
         _tell_faults(told, "faults", alternative)
     return replace(spec, content=content, faults=faults, open_contents=(), open_faults=())
+
+
+def _narrowed(case: Case, step: Step, chosen: set[tuple[str, str]]) -> Step:
+    """A step with those of its expectations that are for what was chosen.
+
+    :raise ScenarioError: when there is none.
+    """
+    allowed = tuple(one for one in step.allowed if set(one.when) <= chosen)
+    if step.allowed and not allowed:
+        told = ", ".join(f"{child}: {text}" for child, text in sorted(chosen))
+        raise ScenarioError(case.file, step.line, "expect", f"nothing is expected when {told}")
+    return replace(step, allowed=allowed)
 
 
 def _told_child(raw: dict[str, Any], name: str) -> dict[str, Any]:

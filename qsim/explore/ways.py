@@ -89,7 +89,7 @@ class Ways:
 def unmet(case: Case, ways: Iterable[Way]) -> list[str]:
     """What ``case`` allows that none of ``ways``, which are all there are, comes to."""
     met = {
-        id(nearest_allowed(case, i, way.outcome))
+        id(nearest_allowed(way.closed(case), i, way.outcome))
         for way in ways
         for i in range(len(way.outcome.steps))
     }

@@ -88,7 +88,8 @@ class Expectation:
     in flight together: each one's answer, and the order in which they were answered.
     ``meanwhile`` says when the command given meanwhile ends, and how.
     ``undefined`` is where C's behaviour ends to be defined, which ends the run.
-    ``contents`` are what children hold at the end, where that is left open otherwise.
+    ``contents`` are what children hold at the end, where that is left open otherwise; ``when``
+    says which of the alternatives of which children it is for.
     """
 
     line: int
@@ -105,6 +106,7 @@ class Expectation:
     undefined: str | None = None
     meanwhile: str | None = None
     contents: dict[str, Sparse] = field(default_factory=dict)
+    when: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -435,8 +435,25 @@ class Loader:
         if not isinstance(told, list):
             one = self.expectation(told, path, verb, raw)
             return () if one is None else (one,)
-        found = [self.expectation(each, (*path, i), verb, raw) for i, each in enumerate(told)]
-        return tuple(one for one in found if one is not None)
+        found = []
+        for i, each in enumerate(told):
+            one = self.expectation(each, (*path, i), verb, raw)
+            if one is not None:
+                found.append(replace(one, when=self._when(each, raw, (*path, i))))
+        return tuple(found)
+
+    def _when(self, expect: Any, step: Any, path: Path) -> tuple[tuple[str, str], ...]:
+        """Which alternatives an expectation is for; they must be there."""
+        for name, text in expect.get("when", {}).items():
+            self._known(name, (*path, "when", name))
+            spec = self.children[name]
+            open_ = [one.text for one in spec.open_contents]
+            open_ += [one.text for one in spec.open_faults]
+            open_ += alternatives(step.get("faults", {}).get(name)) or []
+            if text not in open_:
+                has = ", ".join(open_) or "none"
+                raise self.fail((*path, "when", name), f"{text!r} is no alternative; it has {has}")
+        return tuple(expect.get("when", {}).items())
 
     def expectation(self, raw: Any, path: Path, verb: str, step: Any) -> Expectation | None:
         """What ``step`` must show, from ``raw`` at ``path``.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -20,21 +19,8 @@ from qsim.scenario.load import load_file
 from qsim.target.background import Background
 from qsim.target.model import Decide, run_model
 
-DEFAULT = "/usr/bin/qemu-system-x86_64"
 #: What the model does not know is not what is tested here.
 ALL_KNOWN = [Known("anything", "see the campaigns")]
-
-
-@pytest.fixture(scope="session")
-def qemu() -> str:
-    """The binary.  Skips loudly when there is none, fails in CI or when it was named."""
-    named = os.environ.get("QSIM_QEMU")
-    path = named or DEFAULT
-    if os.access(path, os.X_OK):
-        return path
-    if named or os.environ.get("CI"):
-        pytest.fail(f"no QEMU at {path}: set QSIM_QEMU, or install qemu-system-x86 and qemu-utils")
-    pytest.skip(f"NOTHING WAS TESTED ON A REAL QEMU: none at {path}; set QSIM_QEMU")
 
 
 def test_scenarios_play_on_a_binary(qemu: str, background: Background) -> None:

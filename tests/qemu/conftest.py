@@ -1,38 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The real QEMU these tests need.  No ``__init__.py`` here: the name ``qemu`` is qemu.qmp's."""
+"""What tests on a real QEMU share.  No ``__init__.py`` here: the name ``qemu`` is qemu.qmp's."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-DEFAULT = "/usr/bin/qemu-system-x86_64"
-
-
-def _find_qemu(environ: Mapping[str, str]) -> str:
-    """``QSIM_QEMU``, or where distributions put it; in CI its absence is a failure."""
-    named = environ.get("QSIM_QEMU")
-    path = named or DEFAULT
-    if os.access(path, os.X_OK):
-        return path
-    if named or environ.get("CI"):
-        pytest.fail(f"no QEMU at {path}: set QSIM_QEMU, or install qemu-system-x86 and qemu-utils")
-    pytest.skip(f"NOTHING WAS TESTED ON A REAL QEMU: none at {path}; set QSIM_QEMU")
-
-
-@pytest.fixture(scope="session")
-def find_qemu() -> Callable[[Mapping[str, str]], str]:
-    """How the binary is found, for its own test."""
-    return _find_qemu
-
-
-@pytest.fixture(scope="session")
-def qemu() -> str:
-    """The binary.  Skips loudly when there is none, fails in CI or when it was named."""
-    return _find_qemu(os.environ)
 
 
 @pytest.fixture
