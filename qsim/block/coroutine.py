@@ -30,6 +30,11 @@ class Coroutine:
         self.done = False
         self.root: Coroutine = _stack[-1].root if _stack else self
 
+    @property
+    def entered(self) -> bool:
+        """Whether it was entered already."""
+        return self._body is not None
+
     def enter(self) -> None:
         """qemu_coroutine_enter(): run until it yields or ends.
 

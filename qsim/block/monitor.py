@@ -35,6 +35,7 @@ from qsim.block.options import (
 from qsim.block.switches import (
     CHILDREN_CLOSE_TOGETHER,
     DUPLICATE_NAMES_NODE,
+    GRAPH_WRLOCK_FIRST,
     LOOKUP_QUOTES,
     REOPEN,
     REPLACE_LOOKS_UP,
@@ -265,6 +266,8 @@ class Monitor:
         self, parent: str, child: str | None = None, node: str | None = None
     ) -> dict[str, Any]:
         """qmp_x_blockdev_change()."""
+        if GRAPH_WRLOCK_FIRST in self.world.switches:
+            self.world.drained_begin()
         parent_bs = self.find(parent)
         if (child is None) == (node is None):
             if child is not None:

@@ -67,6 +67,8 @@ class World:
     ledger: Ledger = field(default_factory=Ledger)
     aio: AioContext = field(default_factory=AioContext)
     events: list[Event] = field(default_factory=list)
+    #: bdrv_drained_begin(): returns when no request is in flight.
+    drained_begin: Callable[[], None] = lambda: None
     #: How many completions of the step there were so far, where somebody counts.
     completions: Callable[[], int | None] = lambda: None
 

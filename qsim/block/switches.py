@@ -34,6 +34,12 @@ CHILDREN_CLOSE_TOGETHER = Switch(
     "options/inline-children,-and-the-node-is-deleted",
 )
 
+GRAPH_WRLOCK_FIRST = Switch(
+    "x-blockdev-change takes the graph's write lock, and so drains all nodes, before it looks at "
+    "its arguments",
+    "blockdev.c qmp_x_blockdev_change(), 10.0",
+    "meanwhile/no-such-child,-after-the-lock",
+)
 NBD_REPLY_AT_ONCE = Switch(
     "a request to an NBD child ends as soon as its own reply is there, whoever else waits on the "
     "connection",

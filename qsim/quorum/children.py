@@ -24,6 +24,7 @@ def quorum_add_child(bs: QuorumNode, child_bs: BlockDriverState) -> None:
         raise QmpError("Too many children")
     indexstr = f"children.{bs.next_child_index}"
     bs.next_child_index += 1
+    bs.world.drained_begin()
     try:
         child = bdrv_attach_child(bs, child_bs, indexstr)
     except QmpError:
@@ -46,6 +47,7 @@ def quorum_del_child(bs: QuorumNode, child: BdrvChild) -> None:
     assert not bs.is_blkverify
     if child.name == f"children.{bs.next_child_index - 1}":
         bs.next_child_index -= 1
+    bs.world.drained_begin()
     bs.quorum_children.remove(child)
     bdrv_unref_child(child)
     bs.refresh_flags()

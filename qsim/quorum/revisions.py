@@ -21,6 +21,7 @@ from qsim.block.switches import (
     CONFLICT_NAMES_BOTH,
     DUPLICATE_NAMES_NODE,
     ENUM_NAMES_MEMBER,
+    GRAPH_WRLOCK_FIRST,
     LOOKUP_QUOTES,
     NBD_FEW_ERRNOS,
     NBD_GONE_IS_EBADF,
@@ -102,7 +103,7 @@ _SEVEN = frozenset({
     ENUM_NAMES_MEMBER, LOOKUP_QUOTES, DUPLICATE_NAMES_NODE, REPLACE_LOOKS_UP,
     REOPEN,
 })  # fmt: skip
-_TEN = _SEVEN | {UNMAP_AT_EVERY_NODE, CHILDREN_CLOSE_TOGETHER}
+_TEN = _SEVEN | {UNMAP_AT_EVERY_NODE, CHILDREN_CLOSE_TOGETHER, GRAPH_WRLOCK_FIRST}
 
 _NO_ENUM = (
     "whether the schema named the option before v3 added its enumeration, and as what: "

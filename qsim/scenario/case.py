@@ -19,6 +19,9 @@ IO_VERBS = ("read", "write", "write-zeroes", "discard", "flush", "block-status")
 
 #: What is seen of a command given meanwhile that begins only when all requests have ended.
 WAITS = "waits for the requests, returns {}"
+#: The same of one that is refused: at once, or when the requests have ended.
+REFUSED = "is refused at once: "
+WAITS_REFUSED = "waits for the requests, is refused: "
 
 #: The result of a request whose caller gave it up and was not called back.
 CANCELLED = "cancelled"

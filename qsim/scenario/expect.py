@@ -9,7 +9,15 @@ from typing import Any
 
 from qsim.block.child import Request
 from qsim.block.errno import TABLE
-from qsim.scenario.case import CANCELLED, IO_VERBS, WAITS, Answer, Expectation
+from qsim.scenario.case import (
+    CANCELLED,
+    IO_VERBS,
+    REFUSED,
+    WAITS,
+    WAITS_REFUSED,
+    Answer,
+    Expectation,
+)
 from qsim.scenario.content import parse_bytes, parse_content
 from qsim.scenario.error import ScenarioError
 from qsim.scenario.lines import Path
@@ -62,7 +70,7 @@ class ExpectationReader:
                 answers=self._answers(raw, step) if verb == "together" else (),
                 finish=tuple(raw.get("finish", ())),
                 undefined=raw.get("undefined"),
-                meanwhile=WAITS if "meanwhile" in raw else None,
+                meanwhile=_meanwhile(raw.get("meanwhile")),
             )
         except ValueError as problem:
             raise self.fail((), str(problem)) from problem
@@ -126,6 +134,14 @@ class ExpectationReader:
             where = "" if verb == "flush" else f" {offset} {bytes_}"
             rounds = [f"all {verb}{where} {' '.join(step.get('flags', []))}"]
         return tuple(parse_round(text, self.children, self.everyone) for text in rounds)
+
+
+def _meanwhile(raw: Any) -> str | None:
+    """What must be seen of a command given meanwhile."""
+    if isinstance(raw, dict):
+        ((how, desc),) = raw.items()
+        return f"{REFUSED if how == 'refused' else WAITS_REFUSED}{desc}"
+    return None if raw is None else WAITS
 
 
 def _data(raw: Any, bytes_: int) -> bytes | None:

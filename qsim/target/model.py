@@ -18,7 +18,7 @@ from qsim.block.node import World
 from qsim.block.stage import Stage
 from qsim.outcome import Outcome, StepOutcome, answer
 from qsim.quorum.revisions import Revision
-from qsim.scenario.case import CANCELLED, WAITS, Answer, Case, Step
+from qsim.scenario.case import CANCELLED, REFUSED, WAITS, WAITS_REFUSED, Answer, Case, Step
 from qsim.scenario.error import ScenarioError
 from qsim.target.machine import Guest, process_of
 from qsim.target.views import view
@@ -49,6 +49,8 @@ class Run:
         self.guest: Guest | None = None
         #: The coroutines of the guest requests in flight, in the scenario's order.
         self.guests: list[Coroutine] = []
+        #: Whether the command given meanwhile has waited for them.
+        self.drained = False
         self.replies: list[tuple[int, GuestReply | None]] = []
         self.early: tuple[str, ...] = ()
         self.outcome = Outcome(f"model {revision.name}", sees_memory=True)
@@ -59,7 +61,8 @@ class Run:
         :raise Hang: when one waits for something that will not come.
         """
         for coroutine in coroutines:
-            coroutine.enter()
+            if not coroutine.entered:
+                coroutine.enter()
         while True:
             while self.world.aio.bh_poll():
                 pass
@@ -193,13 +196,8 @@ class Run:
         elif step.verb == "qmp":
             shown.returns = view(step.command, self._execute(step.command, step.arguments))
         else:
-            self._guest(step.parts or (step,))
+            self._guest(step.parts or (step,), step.meanwhile, shown)
             self._answers(step, shown)
-            if step.meanwhile is not None:
-                # It drains the node first (bdrv_drained_begin(); since 10.0 the graph's write
-                # lock does), so all requests have ended when it begins.
-                self._execute(step.meanwhile.command, step.meanwhile.arguments)
-                shown.meanwhile = WAITS
 
     def _answers(self, step: Step, shown: StepOutcome) -> None:
         """What the guest was answered, as far as it was."""
@@ -227,8 +225,11 @@ class Run:
         self.dialect.refuse(command, arguments)
         return self.monitor.execute(command, arguments)
 
-    def _guest(self, steps: Sequence[Step]) -> None:
-        """Guest requests in flight together; their replies in the order they come."""
+    def _guest(self, steps: Sequence[Step], meanwhile: Step | None, shown: StepOutcome) -> None:
+        """Guest requests in flight together; their replies in the order they come.
+
+        :param meanwhile: a command given while the children hold what was asked of them.
+        """
         assert self.guest is not None
         guest = self.guest
 
@@ -242,7 +243,28 @@ class Run:
                 raise
             self.replies.append((i, reply))
 
+        self.drained = False
         self.guests = [Coroutine(partial(request, i, step)) for i, step in enumerate(steps)]
+        if meanwhile is None:
+            self.run_until_done(*self.guests)
+            return
+        for coroutine in self.guests:
+            coroutine.enter()
+        self.stage.settle()
+        self.world.drained_begin = self._drain
+        try:
+            self._execute(meanwhile.command, meanwhile.arguments)
+            shown.meanwhile = WAITS if self.drained else "ends while children hold requests"
+        except QmpError as error:
+            shown.meanwhile = (WAITS_REFUSED if self.drained else REFUSED) + error.desc
+        finally:
+            self.world.drained_begin = lambda: None
+        if not self.drained:
+            self._drain()
+
+    def _drain(self) -> None:
+        """Let children answer until all guest requests have ended."""
+        self.drained = True
         self.run_until_done(*self.guests)
 
 

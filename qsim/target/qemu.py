@@ -20,7 +20,7 @@ from qsim.block.events import Event, limiter_key
 from qsim.block.sparse import Sparse
 from qsim.block.stage import Stage
 from qsim.outcome import Outcome, StepOutcome, answer
-from qsim.scenario.case import WAITS, Case, Step
+from qsim.scenario.case import REFUSED, WAITS, WAITS_REFUSED, Case, Step
 from qsim.target.attribute import SCENARIO_EVENTS, Played, scenario_event
 from qsim.target.error import QemuDied, QemuHung
 from qsim.target.kept import KeptNodes, can_keep, key_of, number_of
@@ -351,20 +351,32 @@ class QemuRun:
         """Give a command while children hold the guest's requests, then answer them."""
         await self._settle()
         arguments = self.names.out(command.arguments)
-        self.command = _looked_at(self.process.execute(command.command, arguments))
+        self.command = _looked_at(self._refusal(command.command, arguments))
         self.commanding = True
         try:
             # It has begun when QEMU has gone to sleep over it.
             while not self.command.done() and not await self.process.asleep():
                 pass
+            if self.command.done():
+                refusal = self.command.result()
+                ends = "ends while children hold requests"
+                shown.meanwhile = ends if refusal is None else f"{REFUSED}{refusal}"
+                self.commanding = False
             await self._until(_looked_at(asyncio.gather(*tasks, self.command)), name, shown)
-        except ExecuteError as error:
-            shown.meanwhile = self.names.back(error.error.error.desc)
         finally:
             self.commanding = False
         if shown.meanwhile is None:
-            shown.meanwhile = WAITS
+            refusal = self.command.result()
+            shown.meanwhile = WAITS if refusal is None else f"{WAITS_REFUSED}{refusal}"
         self.command = None
+
+    async def _refusal(self, command: str, arguments: dict[str, Any]) -> str | None:
+        """Give a command, and say what it is refused with, if it is."""
+        try:
+            await self.process.execute(command, arguments)
+        except ExecuteError as error:
+            return str(self.names.back(error.error.error.desc))
+        return None
 
     async def _until(self, task: asyncio.Future[Any], name: str, shown: StepOutcome) -> None:
         """Let QEMU run and answer its children by the schedule until ``task`` is done.
@@ -373,7 +385,8 @@ class QemuRun:
         """
         while True:
             await self._settle()
-            if self.command is not None and self.command.done() and self.stage.held:
+            early = self.command is not None and self.command.done() and self.stage.held
+            if early and shown.meanwhile is None:
                 shown.meanwhile = "ends while children hold requests"
             if task.done() and not shown.early:
                 shown.early = tuple(str(held.request) for held in self.stage.held)

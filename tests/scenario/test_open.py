@@ -61,9 +61,9 @@ def test_ways_are_closed_and_each_expects_what_is_for_it(load: Load) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "key", "message"),
     [
-        ("any of A, B", "any of A", 6, ".children[1]", "two or more alternatives"),
-        ("any of A, B", "any of A, A", 6, ".children[1]", "two or more alternatives"),
-        ("any of A, B", "any of A, nonsense", 6, ".children[1]", "'nonsense' is no content"),
+        ("any of A, B", "any of A", 6, ".children.c1", "two or more alternatives"),
+        ("any of A, B", "any of A, A", 6, ".children.c1", "two or more alternatives"),
+        ("any of A, B", "any of A, nonsense", 6, ".children.c1", "'nonsense' is no content"),
         ("any of ok, EIO", "any of ok, EFOO", 10, ".steps[0].faults.c1", "EFOO"),
         ("any of ok, EIO", "any of EIO", 10, ".steps[0].faults.c1", "two or more alternatives"),
         ("complete: any", "complete: all", 11, ".steps[0].complete", "'all' is not valid"),
