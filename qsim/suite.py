@@ -19,7 +19,7 @@ import pytest
 
 from qsim import spread
 from qsim.data import fixtures_path
-from qsim.explore.ways import MOST, Ways
+from qsim.explore.ways import MOST, Ways, expanded
 from qsim.outcome import Outcome, against_fixture
 from qsim.quorum.revisions import DEFAULT, REVISIONS, revision
 from qsim.recognise import Recognised, recognise
@@ -212,10 +212,8 @@ class Session:
         self.cases: dict[str, Case] = {}
         for case in cases:
             self.cases |= self.open[case.id].closed if case.is_open else {case.id: case}
-        self.intended = {
-            case.id: case
-            for case in cases_of(load_paths(map(Path, intended), names), self.revision)
-        }
+        meant = cases_of(load_paths(map(Path, intended), names), self.revision)
+        self.intended = {case.id: case for case in expanded(meant, self.revision, most)}
 
     def _pool(self, option: str, binary: str) -> Pool:
         assert self.background is not None

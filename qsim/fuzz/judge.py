@@ -50,14 +50,23 @@ class Judged:
     @property
     def signature(self) -> tuple[str, ...]:
         """What probably is one difference has one signature."""
-        first = self.found[0]
+        return (*sorted(self.fields), self.found[0].label.split(" ")[0], *self.said)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What the binary said where it differs in an error, an end, or trouble."""
         texts = (one.right for one in self.found if one.what in ("error", "exit", "trouble"))
-        return (*sorted(self.fields), first.label.split(" ")[0], *map(_without_names, texts))
+        return tuple(map(_without_names, texts))
 
     @property
     def fields(self) -> frozenset[str]:
         """The fields that differ, by kind."""
         return frozenset(map(field_of, self.found))
+
+
+def alike(one: Judged, other: Judged) -> bool:
+    """Whether two scenarios differ in a field of one kind, and the binary says the same there."""
+    return bool(one.fields & other.fields) and one.said == other.said
 
 
 def field_of(one: Difference) -> str:

@@ -21,8 +21,8 @@ def outside(one: Concrete) -> str:
 
 def _reasons(one: Concrete) -> Iterator[str]:
     for step, shown in zip(one.case.steps, one.model.steps[1:], strict=False):
-        if step.meanwhile is not None and shown.error is not None:
-            yield "a command that is refused while requests are in flight"
+        if step.meanwhile is not None and not shown.beats:
+            yield "a command is given meanwhile, and no child holds anything for it to wait for"
         if _writes_unread(one.case, step, shown):
             yield "padding that could not be read is written: whatever was in memory"
     for shown in one.model.steps:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -73,6 +75,17 @@ def _plainer(raw: Raw) -> Iterator[Raw]:
     for i, step in enumerate(steps):
         for plain in _plainer_step(step):
             yield {**raw, "steps": [*steps[:i], plain, *steps[i + 1 :]]}
+    if _renamed(raw) != raw:
+        yield _renamed(raw)
+
+
+def _renamed(raw: Raw) -> Raw:
+    """The same with its children named from c0 on, wherever they are named."""
+    names = {name: f"c{i}" for i, name in enumerate(raw["children"])}
+    words = re.compile(rf"\b({'|'.join(names)})\b")
+    renamed = words.sub(lambda match: names[match[0]], json.dumps(raw))
+    result: Raw = json.loads(renamed)
+    return result
 
 
 def _without(one: Raw, key: str) -> Raw:

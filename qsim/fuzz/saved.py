@@ -13,7 +13,7 @@ from qsim.block.sparse import Sparse
 from qsim.fuzz.flow import Tall, dumped
 from qsim.outcome import Outcome, StepOutcome, events_match
 from qsim.scenario.asked import load_asked
-from qsim.scenario.case import IO_VERBS, Answer, Case, Step
+from qsim.scenario.case import IO_VERBS, REFUSED, WAITS, WAITS_REFUSED, Answer, Case, Step
 from qsim.scenario.content import describe, parse_content
 
 
@@ -94,8 +94,16 @@ def _expect(
     if events:
         expect["events"] = [str(event) for event in events]
     if step.meanwhile is not None:
-        expect["meanwhile"] = "waits"
+        expect["meanwhile"] = _meanwhile(shown.meanwhile or WAITS)
     return expect
+
+
+def _meanwhile(seen: str) -> str | dict[str, str]:
+    """What became of a command given meanwhile; a way no file can tell is told as the usual one."""
+    for key, begins in (("refused", REFUSED), ("waits, refused", WAITS_REFUSED)):
+        if seen.startswith(begins):
+            return {key: seen.removeprefix(begins)}
+    return "waits"
 
 
 def _result(step: Step, shown: StepOutcome) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from hypothesis.errors import HypothesisException
 
 from qsim.fuzz.blocks import GENERATE, run_of, seed_of
 from qsim.fuzz.campaign import Found
-from qsim.fuzz.judge import Judged, Kind, text_of
+from qsim.fuzz.judge import Judged, Kind, alike, text_of
 from qsim.fuzz.reduce import reduce
 from qsim.fuzz.strategy import Drawn, scenarios
 
@@ -38,10 +38,10 @@ class _DiffersError(Exception):
 
 @dataclass
 class _Search:
-    """Looks for the smallest scenario that differs in one of ``fields``."""
+    """Looks for the smallest scenario that differs as ``wanted`` does."""
 
     once: Once
-    fields: frozenset[str]
+    wanted: Judged
     most: int = MOST_PLAYS
     best: Judged | None = None
     seen: dict[str, bool] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class _Search:
         return next((i for i, key in enumerate(keys) if self.seen.get(key)), None)
 
     def _look_at(self, key: str, judged: Judged) -> None:
-        self.seen[key] = judged.kind is Kind.DIFFERS and bool(judged.fields & self.fields)
+        self.seen[key] = judged.kind is Kind.DIFFERS and alike(judged, self.wanted)
         if self.seen[key] and (self.best is None or _size(judged) < _size(self.best)):
             self.best = judged
 
@@ -73,13 +73,13 @@ def _size(judged: Judged) -> tuple[int, str]:
 
 def shrink(found: Found, once: Once, most: int = MOST_PLAYS) -> Judged:
     """The smallest scenario that differs in a field of the same kind."""
-    search = _Search(once, found.judged.fields, most // 2)
+    search = _Search(once, found.judged, most // 2)
     if search.differs(found.drawn):
         _by_hypothesis(found, search)
     best = search.best or found.judged
     if best.scenario is None:
         return best
-    after = _Search(once, found.judged.fields, most // 2, best)
+    after = _Search(once, found.judged, most // 2, best)
     after.differs(Drawn(reduce(best.scenario.raw, lambda raws: after.first([*map(Drawn, raws)]))))
     return after.best or best
 
