@@ -22,6 +22,8 @@ WAITS = "waits for the requests, returns {}"
 #: The same of one that is refused: at once, or when the requests have ended.
 REFUSED = "is refused at once: "
 WAITS_REFUSED = "waits for the requests, is refused: "
+#: What must not be.
+ENDS_EARLY = "ends while children hold requests"
 
 #: The result of a request whose caller gave it up and was not called back.
 CANCELLED = "cancelled"

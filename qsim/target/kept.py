@@ -6,7 +6,8 @@ negotiation, a flush.  A kept node is lent to one case after another, each time 
 child of that case behind it.  It is kept only where nothing of the case can be left on it:
 
 - the case adds, changes and deletes no nodes itself (it has no QMP steps);
-- the child lives, and was never asked for its block status, of which QEMU keeps a cache;
+- the child lives, and was never asked for its block status, of which QEMU keeps a cache, nor would
+  have been if it told it;
 - it is lent again when the limiter's window of its name is closed and all of the former case's
   events have come, so that no case sees another's window;
 - nodes are lent in the order they were made, as QEMU walks them in that order.
@@ -37,8 +38,12 @@ def key_of(spec: ChildSpec) -> Key:
 
 def can_keep(case: Case) -> bool:
     """Whether a case leaves its children's nodes as it found them."""
-    return case.drive is None and all(
-        step.verb != "qmp" and step.meanwhile is None for step in case.steps
+    steps = [part for step in case.steps for part in (step, *step.parts)]
+    # Of a child that does not tell its status, QEMU remembers that it is all data.
+    mute = any("block-status" not in child.features for child in case.children.values())
+    return case.drive is None and not any(
+        step.verb == "qmp" or step.meanwhile or (mute and step.verb == "block-status")
+        for step in steps
     )
 
 

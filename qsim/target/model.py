@@ -18,7 +18,16 @@ from qsim.block.node import World
 from qsim.block.stage import Stage
 from qsim.outcome import Outcome, StepOutcome, answer
 from qsim.quorum.revisions import Revision
-from qsim.scenario.case import CANCELLED, REFUSED, WAITS, WAITS_REFUSED, Answer, Case, Step
+from qsim.scenario.case import (
+    CANCELLED,
+    ENDS_EARLY,
+    REFUSED,
+    WAITS,
+    WAITS_REFUSED,
+    Answer,
+    Case,
+    Step,
+)
 from qsim.scenario.error import ScenarioError
 from qsim.target.machine import Guest, process_of
 from qsim.target.views import view
@@ -254,17 +263,16 @@ class Run:
         self.world.drained_begin = self._drain
         try:
             self._execute(meanwhile.command, meanwhile.arguments)
-            shown.meanwhile = WAITS if self.drained else "ends while children hold requests"
+            shown.meanwhile = ENDS_EARLY if self.stage.held else WAITS
         except QmpError as error:
             shown.meanwhile = (WAITS_REFUSED if self.drained else REFUSED) + error.desc
         finally:
             self.world.drained_begin = lambda: None
-        if not self.drained:
-            self._drain()
+        self.run_until_done(*self.guests)
 
     def _drain(self) -> None:
         """Let children answer until all guest requests have ended."""
-        self.drained = True
+        self.drained = self.drained or bool(self.stage.held)
         self.run_until_done(*self.guests)
 
 

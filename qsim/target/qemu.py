@@ -20,7 +20,7 @@ from qsim.block.events import Event, limiter_key
 from qsim.block.sparse import Sparse
 from qsim.block.stage import Stage
 from qsim.outcome import Outcome, StepOutcome, answer
-from qsim.scenario.case import REFUSED, WAITS, WAITS_REFUSED, Case, Step
+from qsim.scenario.case import ENDS_EARLY, REFUSED, WAITS, WAITS_REFUSED, Case, Step
 from qsim.target.attribute import SCENARIO_EVENTS, Played, scenario_event
 from qsim.target.error import QemuDied, QemuHung
 from qsim.target.kept import KeptNodes, can_keep, key_of, number_of
@@ -39,6 +39,10 @@ from qsim.target.wire import with_servers
 DRAIN_WAIT_S = 0.02
 #: How far the wall clock may move against the monotonic one during a run, in seconds.
 CLOCK_DRIFT_S = 0.05
+
+
+#: In so many turns of our loop a QMP message gets from the caller to the socket, or back.
+OWN_TURNS = 24
 
 
 class ClockJumped(Exception):
@@ -354,13 +358,14 @@ class QemuRun:
         self.command = _looked_at(self._refusal(command.command, arguments))
         self.commanding = True
         try:
-            # It has begun when QEMU has gone to sleep over it.
+            # It has begun when it was sent and QEMU sleeps again; then its reply is here, or it
+            # waits.
+            await _passed_on()
             while not self.command.done() and not await self.process.asleep():
                 pass
+            await _passed_on()
             if self.command.done():
-                refusal = self.command.result()
-                ends = "ends while children hold requests"
-                shown.meanwhile = ends if refusal is None else f"{REFUSED}{refusal}"
+                shown.meanwhile = self._at_once(self.command.result())
                 self.commanding = False
             await self._until(_looked_at(asyncio.gather(*tasks, self.command)), name, shown)
         finally:
@@ -369,6 +374,13 @@ class QemuRun:
             refusal = self.command.result()
             shown.meanwhile = WAITS if refusal is None else f"{WAITS_REFUSED}{refusal}"
         self.command = None
+
+    def _at_once(self, refusal: str | None) -> str:
+        """What is seen of a command that ends before any child has answered."""
+        if refusal is not None:
+            return f"{REFUSED}{refusal}"
+        # With nothing held there was nothing to wait for.
+        return ENDS_EARLY if self.stage.held else WAITS
 
     async def _refusal(self, command: str, arguments: dict[str, Any]) -> str | None:
         """Give a command, and say what it is refused with, if it is."""
@@ -387,7 +399,7 @@ class QemuRun:
             await self._settle()
             early = self.command is not None and self.command.done() and self.stage.held
             if early and shown.meanwhile is None:
-                shown.meanwhile = "ends while children hold requests"
+                shown.meanwhile = ENDS_EARLY
             if task.done() and not shown.early:
                 shown.early = tuple(str(held.request) for held in self.stage.held)
             gone = self.stage.complete_next()
@@ -515,6 +527,12 @@ def _looked_at(what: Awaitable[Any]) -> asyncio.Future[Any]:
     task = asyncio.ensure_future(what)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task
+
+
+async def _passed_on() -> None:
+    """Let our own loop pass on what stands between a socket and who waits for it."""
+    for _ in range(OWN_TURNS):
+        await asyncio.sleep(0)
 
 
 async def _read_by_qemu(connection: Wire) -> None:

@@ -74,3 +74,22 @@ def test_a_mark_stays_valid_when_what_is_before_it_is_forgotten() -> None:
     log.forget(mark)
     assert log.since(mark) == events[2:]
     assert log.mark() == 4
+
+
+def test_a_case_that_asks_a_child_for_a_status_it_does_not_tell_keeps_nothing(load: Load) -> None:
+    told, mute = load("""
+        - name: told
+          quorum: {vote-threshold: 2}
+          steps:
+          - block-status: [0, 512]
+            expect: {ret: 0, extent: data 512, requests: [c0 block-status 0 512]}
+        - name: mute
+          children: [{without: [block-status]}, A, A]
+          quorum: {vote-threshold: 2}
+          steps:
+          - block-status: [0, 512]
+            expect: {ret: 0, extent: data 512, requests: [c1 block-status 0 512]}
+        """)
+    # Whose status was told is seen by the request: that node alone is not kept.
+    assert can_keep(told)
+    assert not can_keep(mute)
