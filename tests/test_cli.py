@@ -6,14 +6,17 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from qsim import __version__, cli
 from qsim.explore.grid import grid
+from qsim.outcome import Outcome
 from qsim.qapi import default_schema_path
 from qsim.quorum.revisions import REVISIONS
 from qsim.quorum.switches import ERROR_WITHOUT_NEWLINE
@@ -21,6 +24,7 @@ from qsim.report.terminal import short_path
 from qsim.scenario import Case
 from qsim.series import diff as series_diff
 from qsim.series.versions import FOLLOWED, VERSIONS
+from qsim.target.model import run_model
 
 FamilyText = Callable[[str], str]
 
@@ -615,3 +619,25 @@ def test_schema_compare_needs_a_binary() -> None:
     result = qsim("schema", "compare")
     assert result.exit_code == 2
     assert "Missing option '--qemu'" in result.output
+
+
+def test_explore_that_is_interrupted_goes_on_to_the_same(
+    fixtures: Path, tmp_path: Path, family_text: FamilyText, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.yaml").write_text(family_text(OPEN + FAILED), "utf-8")
+    whole = qsim("explore", "a.yaml")
+    runs = 0
+
+    def interrupted(*arguments: Any) -> Outcome:
+        nonlocal runs
+        runs += 1
+        if runs == 2:
+            signal.raise_signal(signal.SIGINT)
+        return run_model(*arguments)
+
+    monkeypatch.setattr("qsim.explore.search.run_model", interrupted)
+    part = qsim("explore", "a.yaml", "--checkpoint", "c.json")
+    assert part.exit_code == 130
+    assert "the same command goes on from c.json" in part.output
+    rest = qsim("explore", "a.yaml", "--checkpoint", "c.json")
+    assert (rest.exit_code, rest.output) == (0, whole.output)

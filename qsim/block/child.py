@@ -133,6 +133,8 @@ class ScriptedChild:
     read_only: bool = False
     holes: list[Hole] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    #: Those of the step that runs, which come first and end with it.
+    step_faults: list[Fault] = field(default_factory=list)
     dead: bool = False
 
     @property
@@ -142,12 +144,13 @@ class ScriptedChild:
 
     def fault_of(self, request: Request) -> Fault | None:
         """The fault that ``request`` would fail by."""
-        matching = (fault for fault in self.faults if fault.matches(request))
+        every = (*self.step_faults, *self.faults)
+        matching = (fault for fault in every if fault.matches(request))
         return next((fault for fault in matching if not fault.skip), None)
 
     def complete(self, request: Request) -> Reply:
         """Carry ``request`` out, or fail it as a fault says, and return the answer."""
-        for fault in self.faults:
+        for fault in (*self.step_faults, *self.faults):
             if not fault.matches(request):
                 continue
             if fault.skip:

@@ -2,7 +2,8 @@
 """The command line: a file for each kind of command, and what they share.
 
 Exit status: 0 all is as it should be; 1 there are differences; 2 the command line, a scenario or
-the schema is wrong; 3 the binary cannot be used.
+the schema is wrong; 3 the binary cannot be used; 5 an exploration has reached a bound; 130 it was
+interrupted, and goes on from its checkpoint.
 """
 
 from __future__ import annotations

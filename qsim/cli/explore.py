@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import click
 from rich.console import Console
@@ -84,7 +87,7 @@ def explore_cases(
 
     \b
     Examples:
-      qsim explore any-order/a-vote-on-data
+      qsim explore any-order/three-versions
       qsim explore --revision v4
       qsim explore mine.yaml --max-executions 100000 --checkpoint mine.json
 
@@ -143,9 +146,11 @@ def _explore(exploration: Exploration, checkpoint: Path | None, where: Where) ->
         console=console,
         transient=True,
     )
+    stop = Event()
+    usual = signal.signal(signal.SIGINT, lambda *_: _stop(stop, usual))
     try:
         with progress if console.is_terminal else nullcontext():
-            tick = _tick(exploration, progress, checkpoint)
+            tick = _tick(exploration, progress, checkpoint, stop)
             if where:
                 with connected(where) as client:
                     explore_spread(exploration, client, tick)
@@ -157,12 +162,14 @@ def _explore(exploration: Exploration, checkpoint: Path | None, where: Where) ->
         save(exploration, checkpoint)
         click.echo(f"interrupted; the same command goes on from {checkpoint}", err=True)
         sys.exit(130)
+    finally:
+        signal.signal(signal.SIGINT, usual)
     if checkpoint is not None:
         save(exploration, checkpoint)
 
 
 def _tick(
-    exploration: Exploration, progress: Progress, checkpoint: Path | None
+    exploration: Exploration, progress: Progress, checkpoint: Path | None, stop: Event
 ) -> Callable[[], None]:
     task = progress.add_task("", total=len(exploration.cases), done="")
 
@@ -172,8 +179,16 @@ def _tick(
         progress.update(task, completed=exploration.number, done=done)
         if checkpoint is not None and not figures.executions % SAVE_EVERY:
             save(exploration, checkpoint)
+        if stop.is_set():
+            raise KeyboardInterrupt
 
     return tick
+
+
+def _stop(stop: Event, usual: Any) -> None:
+    """Ctrl-C: the exploration stops after the run that is being made, at once for the second."""
+    signal.signal(signal.SIGINT, usual)
+    stop.set()
 
 
 def _show(number: int, defect: Defect, revision_name: str) -> None:

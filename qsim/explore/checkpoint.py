@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from qsim import __version__
 from qsim.block.child import Request
 from qsim.explore.choices import Edge, Pick
 from qsim.explore.exploration import Exploration
@@ -55,6 +55,13 @@ def restore(exploration: Exploration, path: Path) -> None:
             f"{path} is of another exploration (cases, revision, options or version of the model "
             "differ); name another file, or remove it to begin again"
         )
+    try:
+        _restore(exploration, data)
+    except (AssertionError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}; remove it to begin again") from error
+
+
+def _restore(exploration: Exploration, data: Any) -> None:
     for number, paths in enumerate(data["outcomes"]):
         exploration.outcomes.append({})
         for told in paths:
@@ -70,13 +77,23 @@ def restore(exploration: Exploration, path: Path) -> None:
 def _of(exploration: Exploration) -> str:
     """What the exploration is of, as a digest."""
     told = [
-        __version__,
+        _code(),
         exploration.revision.name,
         exploration.reduction.value,
         exploration.cancel,
         [case.raw for case in exploration.cases],
     ]
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _code() -> str:
+    """The model and the explorer, as a digest: states of other code are other states."""
+    digest = hashlib.sha256(sys.version.encode())
+    package = Path(__file__).parents[1]
+    for name in ("block", "explore", "quorum", "scenario", "target"):
+        for source in sorted((package / name).rglob("*.py")):
+            digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 def _played(exploration: Exploration, number: int, told: Any) -> Any:

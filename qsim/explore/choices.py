@@ -59,7 +59,7 @@ def picks(
     ways: list[tuple[Pick, ...]] = []
     for way in product(*pending):
         if spec.open_contents and (CONTENTS, child.name) not in made:
-            trial = replace(child, faults=list(child.faults))
+            trial = replace(child, faults=list(child.faults), step_faults=list(child.step_faults))
             for pick in way:
                 _fail(trial, _faults_at(case, pick))
             if trial.fault_of(request) is None:
@@ -92,9 +92,9 @@ def _faults_at(case: Case, pick: Pick) -> tuple[bool, OpenFaults]:
 
 
 def _fail(child: ScriptedChild, chosen: tuple[bool, OpenFaults]) -> None:
-    first, alternative = chosen
-    faults = [fault.copy() for fault in alternative.faults]
-    child.faults = faults + child.faults if first else child.faults + faults
+    of_step, alternative = chosen
+    faults = child.step_faults if of_step else child.faults
+    faults += [fault.copy() for fault in alternative.faults]
 
 
 def _open_of(case: Case, at: int) -> Mapping[str, tuple[OpenFaults, ...]]:

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from qsim.block.events import Event
-from qsim.block.stage import CANCEL, Answered, Asked, Held, Stage
+from qsim.block.stage import CANCEL, Asked, Held, Stage
 from qsim.explore.choices import Edge, Made, closed, decide, picks
+from qsim.explore.history import history
 from qsim.explore.independent import Move, independent, move_of
 from qsim.explore.possible import possible_step
 from qsim.explore.state import run_of, state_of
@@ -169,6 +169,8 @@ class _Play:
         self.at: list[int] = []
         self.made: Made = {}
         self.asleep: tuple[Move, ...] = todo.asleep
+        #: The steps that have ended, as far as they count for the state.
+        self.past: list[object] = []
         #: The move made last, beyond the prefix: where, by what, and what was to be seen before.
         self.last: tuple[bytes, Move] | None = None
         self.seen: tuple[int, ...] = ()
@@ -263,26 +265,14 @@ class _Play:
 
     def _history(self, run: Run) -> object:
         """What went before, as far as what is seen or checked in the end knows it."""
-        step = run.outcome.steps[-1]
-        asked: list[str] = []
-        answered: dict[str, list[str]] = {}
-        read: set[tuple[int, int]] = set()
-        for beat in run.stage.beats:
-            if isinstance(beat, Asked):
-                for request in beat.requests:
-                    late = (request.offset, request.bytes) in read
-                    asked.append(f"{request} {request.data!r} {late}")
-            elif isinstance(beat, Answered) and beat.request is not None:
-                if beat.op == "read" and not beat.errno:
-                    read.add((beat.request.offset, beat.request.bytes))
-                its = answered.setdefault(beat.child, [])
-                its.append(f"{beat.request} {beat.errno} {beat.dead} {beat.data!r}")
+        ended = run.outcome.steps[:-1]
+        for step in ended[len(self.past) :]:
+            self.past.append((repr(possible_step(step)), history(step.beats or (), step.events)))
+        first = sum(len(step.events) for step in ended)
         return (
-            step.label,
-            sorted(asked),
-            sorted(answered.items()),
-            sorted(_told(run, event) for event in run.world.events),
-            [repr(possible_step(one)) for one in run.outcome.steps[:-1]],
+            self.past,
+            run.outcome.steps[-1].label,
+            history(run.stage.beats, run.world.events[first:]),
             sorted(self.made.items()),
             any(edge.word.startswith(CANCEL) for edge in self.path),
         )
@@ -295,12 +285,6 @@ def play_way(case: Case, revision: Revision, path: tuple[Edge, ...], cancel: boo
     way = search.play()
     assert way is not None and way.path == path
     return way
-
-
-def _told(run: Run, event: Event) -> tuple[str, bool]:
-    """An event, and whether the child it names had answered before it."""
-    beats = [beat for beat in run.stage.beats if isinstance(beat, Answered)][: event.after]
-    return str(event), event.get("node-name") in {beat.child for beat in beats}
 
 
 def _seen(run: Run) -> tuple[int, ...]:

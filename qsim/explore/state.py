@@ -61,7 +61,8 @@ _PARTS: Mapping[type, Callable[[Any], Iterable[Any]]] = {
     Ledger: lambda ledger: tuple(ledger.blocks.values()),
     Sparse: lambda sparse: (sparse.size, sparse.fill, sparse.pages()),
     ScriptedChild: lambda child: (
-        child.name, child.contents, list(child.holes), child.faults, child.dead,
+        child.name, child.contents, list(child.holes), child.faults, child.step_faults,
+        child.dead,
     ),
 }  # fmt: skip
 

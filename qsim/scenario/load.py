@@ -396,6 +396,9 @@ class Loader:
         contents = {}
         for name, text in raw.get("set", {}).items():
             self._known(name, (*path, "set", name))
+            if self.children[name].open_contents:
+                message = "its contents are left open; name what it holds, or leave the set out"
+                raise self.fail((*path, "set", name), message)
             size = len(self.children[name].content.data)
             contents[name] = self._content(text, size, (*path, "set", name))
         expect: Expectation | None = None

@@ -131,7 +131,7 @@ class Run:
             return
         self.stage.begin(())
         for child in self.stage.children.values():
-            child.faults = []
+            child.faults = child.step_faults = []
         self.decide = None
         try:
             self.process.close()
@@ -145,9 +145,8 @@ class Run:
         first_event = len(self.world.events)
         self.stage.begin(step.complete)
         children = self.stage.children
-        before = {name: list(child.faults) for name, child in children.items()}
         for name, faults in step.faults.items():
-            children[name].faults[:0] = [fault.copy() for fault in faults]
+            children[name].step_faults = [fault.copy() for fault in faults]
         going = True
         try:
             self._do(step, shown)
@@ -168,8 +167,8 @@ class Run:
         except AssertionError as error:
             self.outcome.trouble.append(f"{shown.label}: {_failed(error)}")
             going = False
-        for name in step.faults:
-            children[name].faults = before[name]
+        for child in children.values():
+            child.step_faults = []
         shown.beats = self.stage.end()
         shown.early, self.early = self.early, ()
         shown.events = self.world.events[first_event:]

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from qsim.block.child import Fault
+from qsim.explore.exploration import Exploration
 from qsim.explore.possible import Possible, possible
 from qsim.explore.search import Bounds, Reduction, Search
+from qsim.quorum import coroutine
 from qsim.quorum.revisions import revision
 from qsim.scenario import Case, Step
 from qsim.scenario.asked import load_asked
+from qsim.target.model import run_model
 
 FAULTS = "any of ok, EIO, ENOSPC"
 
@@ -122,3 +125,53 @@ def test_case_goes_a_way_again_when_all_is_decided() -> None:
 
 def _faults(step: Step) -> dict[str, tuple[Fault, ...]]:
     return {name: faults for name, faults in step.faults.items() if faults}
+
+
+def test_defect_of_a_step_that_is_over_is_not_merged_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some order of the first step shows it; all orders of it come to the same second step."""
+    done = coroutine._child_done
+
+    def hasty(acb: Any, sacb: Any) -> None:
+        if acb.count == 0 and sacb is acb.qcrs[2] and acb.offset == 0:
+            acb.hasty = True
+            coroutine.quorum_report_bad_acb(acb, acb.qcrs[0], -5)
+        if getattr(acb, "hasty", False) and sacb is acb.qcrs[0]:
+            acb.count += 1
+            if acb.count == len(acb.bs.quorum_children):
+                acb.co.enter_if_inactive()
+        else:
+            done(acb, sacb)
+
+    monkeypatch.setattr(coroutine, "_child_done", hasty)
+    steps = [{"read": [0, 512], "faults": {"c0": "EIO x1"}}, {"read": [512, 512]}]
+    raw = {"name": "a", "quorum": {"vote-threshold": 2}, "steps": steps}
+    for reduction in Reduction:
+        exploration = Exploration([load_asked(raw)], revision("7.2"), reduction)
+        exploration.run()
+        assert [defect.what for defect in exploration.defects] == [
+            "cause: a child is reported before it has failed"
+        ]
+
+
+@pytest.mark.parametrize("fault", ["any of ok, EPERM", "write EPERM"])
+def test_open_faults_of_a_child_last_beyond_the_step_that_has_some_too(fault: str) -> None:
+    case = load_asked(
+        {
+            "name": "a",
+            "children": ["A", {"contents": "A", "faults": "any of ok, EIO"}],
+            "quorum": {"vote-threshold": 1},
+            "steps": [{"read": [0, 512], "faults": {"c1": fault}}, {"read": [0, 512]}],
+        }
+    )
+    for way in Search(case, revision("7.2"), Reduction.ORDERS).ways():
+        again = run_model(way.closed(case), revision("7.2"))
+        assert possible(again) == possible(way.outcome)
+
+
+def test_refused_command_changes_no_children_for_the_invariants() -> None:
+    remove = {"execute": "x-blockdev-change", "arguments": {"parent": "q", "child": "children.1"}}
+    steps = [{"write": [0, 512, "X"], "meanwhile": remove}, {"read": [0, 512]}]
+    raw = {"name": "a", "children": 2, "quorum": {"vote-threshold": 2}, "steps": steps}
+    exploration = Exploration([load_asked(raw)], revision("7.2"))
+    exploration.run()
+    assert exploration.defects == []

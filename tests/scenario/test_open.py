@@ -95,6 +95,12 @@ def test_order_of_answers_is_not_told_in_any_order(load: Load) -> None:
         load(text)
 
 
+def test_what_is_left_open_cannot_be_set(load: Load) -> None:
+    text = OPEN.replace("  steps:\n", "  steps:\n  - set: {c1: X}\n")
+    with pytest.raises(ScenarioError, match=r"steps\[0\].set.c1: its contents are left open"):
+        load(text)
+
+
 def test_way_nothing_is_expected_of_is_an_error(load: Load) -> None:
     lines = OPEN.splitlines(keepends=True)
     (case,) = load("".join(lines[:-1]))

@@ -30,7 +30,7 @@ from qsim.block.switches import NBD_FEW_ERRNOS
 from qsim.explore.invariants.quorum import Quorum, quorum_of
 from qsim.outcome import Outcome, StepOutcome
 from qsim.quorum.revisions import Revision
-from qsim.scenario.case import IO_VERBS, Answer, Case, Step
+from qsim.scenario.case import IO_VERBS, REFUSED, WAITS_REFUSED, Answer, Case, Step
 
 WRITES = ("write", "write-zeroes")
 #: Longer requests the block layer may split, in bytes: NBD's limit of 2014, and its buffer for
@@ -187,7 +187,8 @@ def turns(case: Case, revision: Revision, outcome: Outcome) -> Iterator[Turn]:
             cancelled = any(isinstance(beat, Cancelled) for beat in shown.beats)
             if not cancelled or revision.engine == "coroutine":
                 yield Turn(case, revision, outcome, step, shown, quorum, gone, last)
-            if step.meanwhile is not None:
+            refused = (shown.meanwhile or "").startswith((REFUSED, WAITS_REFUSED))
+            if step.meanwhile is not None and not refused:
                 quorum = quorum.after(case, step.meanwhile)
 
 
