@@ -304,3 +304,24 @@ def test_defect_of_the_time_that_is_missing_is_found_and_named(
     assert "2014-fifo/neither-of-two-children-answers" in text
     assert re.search(r"^  read 0 512: undefined behaviour$", text, re.MULTILINE)
     assert re.search(r"^again: qsim compare .* --revision v4$", text, re.MULTILINE)
+
+
+def test_wrong_expectation_of_requests_in_any_order_is_told_with_its_line(
+    conformance: Run, scenarios: Callable[[str], str]
+) -> None:
+    result = conformance(
+        scenarios("""
+- name: together
+  quorum: {vote-threshold: 1}
+  children: 1
+  steps:
+  - together: [{read: [0, 512]}, {flush: true}]
+    complete: any
+    expect: {answers: [{ret: 0, data: B}, {ret: 0}], requests: ["c0 read 0 512, c0 flush"]}
+""")
+    )
+    assert result.ret == 1
+    text = result.stdout.str()
+    assert "fixture:   example.yaml:11" in text
+    assert re.search(r"the fixture: 0 B:512, 0$", text, re.MULTILINE)
+    assert "Error" not in text
