@@ -133,9 +133,9 @@ def fuzz(
 
 
 def _worth(found: Iterable[Found]) -> list[Found]:
-    """Of what was found the first of each signature."""
+    """Of what was found the first of each signature, in the order of generation."""
     chosen: dict[tuple[str, ...], Found] = {}
-    for one in found:
+    for one in sorted(found, key=lambda one: (one.block, one.number)):
         if one.judged.kind is Kind.DIFFERS:
             chosen.setdefault(one.judged.signature, one)
     return list(chosen.values())[:MOST_SHRUNK]
