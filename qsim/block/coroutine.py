@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from collections.abc import Coroutine as PyCoroutine
+from threading import local
 from types import coroutine
 from typing import Any
 
@@ -28,7 +29,8 @@ class Coroutine:
         self._active = False
         self._wakeups: list[Coroutine] = []
         self.done = False
-        self.root: Coroutine = _stack[-1].root if _stack else self
+        stack = _running.stack
+        self.root: Coroutine = stack[-1].root if stack else self
 
     @property
     def entered(self) -> bool:
@@ -45,13 +47,14 @@ class Coroutine:
         if self._body is None:
             self._body = self._entry()
         self._active = True
-        _stack.append(self)
+        stack = _running.stack
+        stack.append(self)
         try:
             self._body.send(None)
         except StopIteration:
             self.done = True
         finally:
-            _stack.pop()
+            stack.pop()
             self._active = False
         while self._wakeups:
             self._wakeups.pop(0).enter()
@@ -68,13 +71,20 @@ class Coroutine:
         self.done = True
 
 
-_stack: list[Coroutine] = []
+class _Running(local):
+    """The coroutines a thread is in, outermost first; models can run in several at once."""
+
+    def __init__(self) -> None:
+        self.stack: list[Coroutine] = []
+
+
+_running = _Running()
 
 
 def aio_co_wake(coroutine: Coroutine) -> None:
     """aio_co_wake(): at once from outside; from a coroutine, when that yields or ends."""
-    if _stack:
-        _stack[-1]._wakeups.append(coroutine)
+    if _running.stack:
+        _running.stack[-1]._wakeups.append(coroutine)
     else:
         coroutine.enter()
 
@@ -104,7 +114,7 @@ class CoMutex:
 
 def qemu_coroutine_self() -> Coroutine:
     """The coroutine that runs now."""
-    return _stack[-1]
+    return _running.stack[-1]
 
 
 @coroutine

@@ -3,9 +3,16 @@
 
 from __future__ import annotations
 
+from threading import Event, Thread
+
 import pytest
 
-from qsim.block.coroutine import Coroutine, qemu_coroutine_self, qemu_coroutine_yield
+from qsim.block.coroutine import (
+    Coroutine,
+    aio_co_wake,
+    qemu_coroutine_self,
+    qemu_coroutine_yield,
+)
 
 
 def test_runs_at_once_until_it_yields_and_on_from_there() -> None:
@@ -160,3 +167,25 @@ def test_one_that_was_closed_is_done_and_never_entered_again() -> None:
         with pytest.raises(AssertionError, match="co-routine re-entered"):
             one.enter()
     assert story == ["entered"]
+
+
+def test_another_thread_that_is_in_a_coroutine_does_not_matter() -> None:
+    inside, go_on = Event(), Event()
+
+    async def other() -> None:
+        inside.set()
+        assert go_on.wait(60)
+
+    async def woken() -> None:
+        pass
+
+    thread = Thread(target=Coroutine(other).enter)
+    thread.start()
+    try:
+        assert inside.wait(60)
+        one = Coroutine(woken)
+        aio_co_wake(one)
+        assert one.done
+    finally:
+        go_on.set()
+        thread.join()
