@@ -34,6 +34,7 @@ from qsim.block.options import (
 )
 from qsim.block.switches import (
     CHILDREN_CLOSE_TOGETHER,
+    CONFLICT_NAMES_BOTH,
     DUPLICATE_NAMES_NODE,
     GRAPH_WRLOCK_FIRST,
     LOOKUP_QUOTES,
@@ -57,8 +58,11 @@ class Driver(Protocol):
     #: Whether it has .bdrv_add_child and .bdrv_del_child.
     takes_children: bool
 
-    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> BlockDriverState:
-        """.bdrv_open: make the node; what of ``options`` is used is taken out."""
+    def new(self, node_name: str, options: dict[str, Any]) -> BlockDriverState:
+        """bdrv_new() for the driver; what of ``options`` is used is taken out."""
+
+    def open(self, monitor: Monitor, bs: BlockDriverState, options: dict[str, Any]) -> None:
+        """.bdrv_open or .bdrv_file_open; what of ``options`` is used is taken out."""
 
     def add_child(self, bs: BlockDriverState, child: BlockDriverState) -> None:
         """.bdrv_add_child."""
@@ -84,6 +88,11 @@ _GENERIC = (
 )  # fmt: skip
 
 
+def _on(options: dict[str, Any], key: str) -> bool:
+    """Whether a boolean option is given and on; from a command line it is a word."""
+    return options.get(key) in (True, "on")
+
+
 class Monitor:
     """The graph of one process and the commands on it.
 
@@ -97,6 +106,8 @@ class Monitor:
         self.run = run
         self.nodes: dict[str, BlockDriverState] = {}
         self._anonymous = 0
+        #: Those that are being opened, which nobody holds yet.
+        self._opening: list[BlockDriverState] = []
 
     def execute(self, command: str, arguments: dict[str, Any]) -> Any:
         """Run a QMP command and give its return value.
@@ -136,14 +147,20 @@ class Monitor:
         options.pop("if", None)
         return self.open_node(options, device).node_name
 
-    def open_node(self, options: dict[str, Any], device: str = "") -> BlockDriverState:
+    def open_node(
+        self, options: dict[str, Any], device: str = "", parent: BlockDriverState | None = None
+    ) -> BlockDriverState:
         """bdrv_open_inherit() of a node with flattened ``options``.
 
         :param device: the name of the device it is opened for.
+        :param parent: the node whose child it is, defined in place.
         :raise QmpError: of the driver, or for a name taken or an option nobody used.
         """
         options = dict(options)
         generic = {key: options.pop(key) for key in _GENERIC if key in options}
+        if parent is not None:
+            self.inherit_options(generic, parent)
+        self.check_options(generic)
         name = generic.get("node-name")
         if name is None:
             self._anonymous += 1
@@ -152,16 +169,24 @@ class Monitor:
             raise self.duplicate(name)
         # Without a driver it is an image file whose format is probed.
         driver = self.drivers[generic.get("driver", "")]
-        try:
-            bs = driver.open(self, name, options)
-        except QmpError:
-            self._close_orphans()
-            raise
-        bs.read_only = bs.read_only or generic.get("read-only") in (True, "on")
+        bs = driver.new(name, options)
+        bs.read_only = _on(generic, "read-only")
+        bs.auto_read_only = _on(generic, "auto-read-only")
+        bs.force_share = _on(generic, "force-share")
         bs.unmap = generic.get("discard") in ("unmap", "on")
         bs.detect_zeroes = generic.get("detect-zeroes", "off")
         bs.device_name = device
+        # Known by its name from here on, also to what is opened below it.
         self.nodes[bs.handle] = bs
+        self._opening.append(bs)
+        try:
+            driver.open(self, bs, options)
+        except QmpError:
+            del self.nodes[bs.handle]
+            self._close_orphans()
+            raise
+        finally:
+            self._opening.remove(bs)
         try:
             bs.refresh_total_sectors()
         except QmpError:
@@ -175,9 +200,34 @@ class Monitor:
             raise
         return bs
 
+    def inherit_options(self, generic: dict[str, Any], parent: BlockDriverState) -> None:
+        """bdrv_inherited_options(): what a child defined in place has unless it is given.
+
+        bdrv_co_pdiscard() and write-zeroes respect what each node says, so below all may unmap.
+        """
+        generic.setdefault("read-only", parent.read_only)
+        generic.setdefault("auto-read-only", parent.auto_read_only)
+        generic.setdefault("force-share", parent.force_share)
+        generic.setdefault("discard", "unmap")
+
+    def check_options(self, generic: dict[str, Any]) -> None:
+        """What bdrv_open_common() checks before the driver is asked.
+
+        :raise QmpError: for options that do not go together.
+        """
+        if _on(generic, "force-share") and not _on(generic, "read-only"):
+            raise QmpError("force-share=on can only be used with read-only images")
+        unmap = generic.get("discard") in ("unmap", "on")
+        if generic.get("detect-zeroes") == "unmap" and not unmap:
+            raise QmpError(
+                "setting detect-zeroes to unmap is not allowed without setting discard operation "
+                "to unmap"
+            )
+
     def forget(self, bs: BlockDriverState) -> None:
-        """Undo the open of a node whose length cannot be told."""
-        self._close(bs)
+        """Undo the open of a node whose length cannot be told; one that holds itself stays."""
+        if not bs.parents:
+            self._close(bs)
 
     def duplicate(self, name: str) -> QmpError:
         """What is said of a name that is taken."""
@@ -205,7 +255,7 @@ class Monitor:
                     "or a new filename"
                 )
             return bdrv_attach_child(parent, self.find(reference), key)
-        bs = self.open_node(inline)
+        bs = self.open_node(inline, parent=parent)
         try:
             return bdrv_attach_child(parent, bs, key)
         except QmpError:
@@ -233,7 +283,7 @@ class Monitor:
             bs.close()
             for edge in list(bs.children)[::-1]:
                 bdrv_unref_child(edge)
-                if not edge.bs.monitor_owned and not edge.bs.parents:
+                if self._unheld(edge.bs):
                     orphans.append(edge.bs)
         self._close_all_of(orphans)
 
@@ -252,15 +302,16 @@ class Monitor:
 
     def close_all(self) -> None:
         """bdrv_close_all(): what is left, parents before children."""
-        for bs in list(self.nodes.values())[::-1]:
-            if self.nodes.get(bs.handle) is bs:
-                self._close(bs)
+        while free := [bs for bs in self.nodes.values() if not bs.parents]:
+            self._close(free[-1])
 
     def _close_orphans(self) -> None:
         """Close the nodes nobody holds any more after an open that failed."""
-        self._close_all_of(
-            [bs for bs in self.nodes.values() if not bs.monitor_owned and not bs.parents]
-        )
+        self._close_all_of([bs for bs in self.nodes.values() if self._unheld(bs)])
+
+    def _unheld(self, bs: BlockDriverState) -> bool:
+        """Whether nobody has a reference to a node."""
+        return not (bs.monitor_owned or bs.parents or bs in self._opening)
 
     def x_blockdev_change(
         self, parent: str, child: str | None = None, node: str | None = None
@@ -280,6 +331,8 @@ class Monitor:
                     if not driver.takes_children:
                         raise no_del_child(parent_bs)
                     driver.del_child(parent_bs, edge)
+                    if self._unheld(edge.bs):
+                        self._close(edge.bs)
                     return {}
             raise QmpError(f"Node '{parent}' does not have child '{child}'")
         assert node is not None
@@ -342,7 +395,10 @@ class Monitor:
         :raise QmpError: always; a mirror that would start is outside the model so far, which
             is why scenarios mirror a node into itself: refused only after all other checks.
         """
-        bs, target_bs = self.find(device), self.find(target)
+        bs = self.find(device)
+        if any(edge.parent is not None for edge in bs.parents):
+            raise QmpError("Need a root block node")
+        target_bs = self.find(target)
         if replaces is not None:
             if replaces not in self.nodes:
                 if REPLACE_LOOKS_UP in self.world.switches:
@@ -388,7 +444,10 @@ class Monitor:
         if bs.read_only and writable:
             raise QmpError("Cannot export read-only node as writable", -number("EACCES"))
         perm = Perm.CONSISTENT_READ | (Perm.WRITE if writable else Perm.NONE)
-        return bdrv_root_attach(bs, "an unnamed block device", perm, Perm.ALL)
+        named = CONFLICT_NAMES_BOTH in self.world.switches
+        user = "an unnamed block device" if named else "a block device"
+        # nbd_export_create(): as long as there are clients, nobody else may resize it.
+        return bdrv_root_attach(bs, user, perm, Perm.ALL & ~Perm.RESIZE)
 
     def unexport(self, edge: BdrvChild) -> None:
         """block-export-del."""

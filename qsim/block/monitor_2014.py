@@ -64,12 +64,14 @@ class Monitor2014(Monitor):
             text = f"could not open disk image {device}: {error.desc}"
             raise QmpError(text, error.ret) from error
 
-    def open_node(self, options: dict[str, Any], device: str = "") -> BlockDriverState:
+    def open_node(
+        self, options: dict[str, Any], device: str = "", parent: BlockDriverState | None = None
+    ) -> BlockDriverState:
         """bdrv_open(): a node that is given no name has none.
 
         :raise QmpError: of the driver, or for a name taken or an option nobody used.
         """
-        bs = super().open_node(options, device)
+        bs = super().open_node(options, device, parent)
         if "node-name" not in options:
             bs.node_name = ""
         return bs
@@ -98,6 +100,12 @@ class Monitor2014(Monitor):
         edge = super().bdrv_open_child(options, key, parent)
         bdrv_attach_child(edge)
         return edge
+
+    def inherit_options(self, generic: dict[str, Any], parent: BlockDriverState) -> None:
+        """Nothing is: the driver passes its flags on to its children, of which none shows."""
+
+    def check_options(self, generic: dict[str, Any]) -> None:
+        """What is checked is the device's, in blockdev.c, and outside the model."""
 
     def forget(self, bs: BlockDriverState) -> None:
         """The free_and_fail path of bdrv_open_common(): the driver's .bdrv_close is not called."""

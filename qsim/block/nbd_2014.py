@@ -70,7 +70,10 @@ class Nbd2014Node(BlockDriverState):
         super().__init__(world, node_name)
         self.child = child
         self.stage = stage
-        self.read_only = child.read_only
+
+    def connected(self) -> None:
+        """The flags of the export: who may not write there only hears of it from requests."""
+        self.read_only = self.read_only or self.child.read_only
 
     async def _request(
         self, request: Request, qiov: QEMUIOVector | None = None, done: int = 0

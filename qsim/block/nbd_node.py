@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from qsim.block.child import Reply, Request, ScriptedChild
 from qsim.block.errno import number
+from qsim.block.error import QmpError
 from qsim.block.flags import Perm, Req, Status
 from qsim.block.io import align_down
 from qsim.block.iovec import QEMUIOVector
 from qsim.block.nbd_connection import DirectConnection, NbdConnection, Pending
-from qsim.block.node import BlockDriverState, Limits, World
+from qsim.block.node import BlockDriverState, Limits, World, with_errno
 from qsim.block.stage import Stage
-from qsim.block.switches import NBD_REPLY_AT_ONCE
+from qsim.block.switches import NBD_REPLY_AT_ONCE, READ_ONLY_UNTOLD
 
 #: The largest request NBD carries (include/block/nbd.h NBD_MAX_BUFFER_SIZE), in bytes.
 NBD_MAX_BUFFER_SIZE = 32 * 1024 * 1024
@@ -31,7 +32,6 @@ class NbdNode(BlockDriverState):
         super().__init__(world, node_name)
         self.child = child
         self.stage = stage
-        self.read_only = child.read_only
         at_once = NBD_REPLY_AT_ONCE in world.switches
         self.connection = DirectConnection() if at_once else NbdConnection()
         self._data_cache: tuple[int, int] | None = None
@@ -48,6 +48,19 @@ class NbdNode(BlockDriverState):
             max_transfer=NBD_MAX_BUFFER_SIZE,
             max_pwrite_zeroes=NBD_MAX_BUFFER_SIZE,
         )
+
+    def connected(self) -> None:
+        """nbd_handle_updated_info(): a read-only export, and bdrv_apply_auto_read_only().
+
+        :raise QmpError: when the node was to be written.
+        """
+        if not self.child.read_only or self.read_only:
+            return
+        if not self.auto_read_only:
+            untold = READ_ONLY_UNTOLD in self.world.switches
+            text = with_errno("Could not open image", number("EACCES"))
+            raise QmpError(text if untold else "NBD export is read-only", -number("EACCES"))
+        self.read_only = True
 
     async def _request(
         self,

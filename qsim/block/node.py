@@ -24,7 +24,7 @@ from qsim.block.flags import (
 )
 from qsim.block.iovec import QEMUIOVector
 from qsim.block.memory import Block, Ledger
-from qsim.block.switches import CONFLICT_NAMES_BOTH, NO_PERMISSIONS, Switch
+from qsim.block.switches import CONFLICT_NAMES_BOTH, CYCLE_REFUSED, NO_PERMISSIONS, Switch
 
 
 @dataclass(eq=False)
@@ -104,6 +104,8 @@ class BlockDriverState:
         self.limits = Limits()
         self.total_sectors = 0
         self.read_only = False
+        self.auto_read_only = False
+        self.force_share = False
         self.unmap = False
         self.detect_zeroes = "off"
         self.supported_write_flags = Req.NONE
@@ -177,9 +179,14 @@ class BlockDriverState:
     # Generic parts.
 
     @property
+    def has_driver(self) -> bool:
+        """Whether bs->drv is set."""
+        return True
+
+    @property
     def inserted(self) -> bool:
         """bdrv_is_inserted(): whether it has a driver, and so have all below it."""
-        return all(edge.bs.inserted for edge in self.children)
+        return all(bs.has_driver for bs in topological(self))
 
     def bdrv_getlength(self) -> int:
         """bdrv_getlength(): the cached length in bytes; not asked of the driver again."""
@@ -279,7 +286,15 @@ def _refresh_node(bs: BlockDriverState, saved: list[tuple[BdrvChild, Perm, Perm]
     _check_writable(bs, perm)
     for edge in bs.children:
         saved.append((edge, edge.perm, edge.shared_perm))
-        edge.perm, edge.shared_perm = bs.child_perm(perm, shared)
+        edge.perm, edge.shared_perm = bdrv_child_perm(bs, edge.bs, perm, shared)
+
+
+def bdrv_child_perm(
+    bs: BlockDriverState, child_bs: BlockDriverState, perm: Perm, shared: Perm
+) -> tuple[Perm, Perm]:
+    """bdrv_child_perm(): what the driver says, but a child with force-share is for everybody."""
+    nperm, nshared = bs.child_perm(perm, shared)
+    return nperm, Perm.ALL if child_bs.force_share else nshared
 
 
 def _check_writable(bs: BlockDriverState, perm: Perm) -> None:
@@ -330,7 +345,7 @@ def _check_update_perm(
         cumulative_shared &= edge.shared_perm
     _check_writable(bs, cumulative)
     for edge in bs.children:
-        below = bs.child_perm(cumulative, cumulative_shared)
+        below = bdrv_child_perm(bs, edge.bs, cumulative, cumulative_shared)
         _check_update_perm(edge.bs, *below, (edge, *ignored))
 
 
@@ -343,9 +358,14 @@ def _check_attach(bs: BlockDriverState, perm: Perm, shared: Perm) -> None:
 def bdrv_attach_child(parent: BlockDriverState, bs: BlockDriverState, name: str) -> BdrvChild:
     """Make ``bs`` the child ``name`` of ``parent``.
 
-    :raise QmpError: when the permissions do not allow it; nothing has changed then.
+    :raise QmpError: when it is above ``parent``, or the permissions do not allow it; nothing has
+        changed then.
     """
-    _check_attach(bs, *parent.child_perm(*bdrv_get_cumulative_perm(parent)))
+    if CYCLE_REFUSED in parent.world.switches and bdrv_recurse_has_child(bs, parent):
+        raise QmpError(
+            f"Making '{bs.node_name}' a {name} child of '{parent.node_name}' would create a cycle"
+        )
+    _check_attach(bs, *bdrv_child_perm(parent, bs, *bdrv_get_cumulative_perm(parent)))
     edge = BdrvChild(bs, name, parent)
     # Both lists are LIFO in QEMU (QLIST_INSERT_HEAD).
     bs.parents.insert(0, edge)
@@ -357,6 +377,11 @@ def bdrv_attach_child(parent: BlockDriverState, bs: BlockDriverState, name: str)
         parent.children.remove(edge)
         raise
     return edge
+
+
+def bdrv_recurse_has_child(bs: BlockDriverState, child: BlockDriverState) -> bool:
+    """bdrv_recurse_has_child(): whether ``child`` is ``bs`` or below it."""
+    return child in topological(bs)
 
 
 def bdrv_unref_child(edge: BdrvChild) -> None:

@@ -40,6 +40,18 @@ GRAPH_WRLOCK_FIRST = Switch(
     "blockdev.c qmp_x_blockdev_change(), 10.0",
     "meanwhile/no-such-child,-after-the-lock",
 )
+CYCLE_REFUSED = Switch(
+    "a node cannot become its own child, nor a child of what is below it",
+    "block.c bdrv_attach_child_noperm(), between 5.2 and 7.2",
+    "cycle/a-child-of-its-own",
+)
+
+READ_ONLY_UNTOLD = Switch(
+    "a child that cannot be opened because its export is read-only is told as Permission denied",
+    "block/nbd.c nbd_co_do_establish_connection() passes no error on, between 5.2 and 7.2",
+    "in-place/read-only-export",
+)
+
 NBD_REPLY_AT_ONCE = Switch(
     "a request to an NBD child ends as soon as its own reply is there, whoever else waits on the "
     "connection",

@@ -3,8 +3,17 @@
 
 from __future__ import annotations
 
-from qsim.block.error import QmpError
-from qsim.block.node import BdrvChild, BlockDriverState, bdrv_attach_child, bdrv_unref_child
+import signal
+
+from qsim.block.error import ProcessExit, QmpError
+from qsim.block.node import (
+    BdrvChild,
+    BlockDriverState,
+    bdrv_attach_child,
+    bdrv_recurse_has_child,
+    bdrv_unref_child,
+)
+from qsim.block.switches import CYCLE_REFUSED
 from qsim.quorum.node import QuorumNode
 
 INDEXSTR_LEN = 32
@@ -16,7 +25,8 @@ MAX_CHILDREN = 0x7FFFFFFF // 8
 def quorum_add_child(bs: QuorumNode, child_bs: BlockDriverState) -> None:
     """quorum_add_child(): the next number is taken, and given back when attaching fails.
 
-    :raise QmpError: in blkverify mode, with too many children, or on a permission conflict.
+    :raise QmpError: in blkverify mode, with too many children, or when it cannot be attached.
+    :raise ProcessExit: for a node above, until that was refused: an assertion, as it is drained.
     """
     if bs.is_blkverify:
         raise QmpError("Cannot add a child to a quorum in blkverify mode")
@@ -25,6 +35,12 @@ def quorum_add_child(bs: QuorumNode, child_bs: BlockDriverState) -> None:
     indexstr = f"children.{bs.next_child_index}"
     bs.next_child_index += 1
     bs.world.drained_begin()
+    if CYCLE_REFUSED not in bs.world.switches and bdrv_recurse_has_child(child_bs, bs):
+        raise ProcessExit(
+            -signal.SIGABRT,
+            "bdrv_replace_child_noperm: "
+            "Assertion `new_bs->quiesce_counter <= new_bs_quiesce_counter' failed.",
+        )
     try:
         child = bdrv_attach_child(bs, child_bs, indexstr)
     except QmpError:

@@ -30,6 +30,8 @@ class Played:
     dialect: Dialect = field(default_factory=today)
     #: Nodes to give back once all of the run's events are there.
     lent: list[str] = field(default_factory=list)
+    #: Whether nodes are left that cannot be deleted: the process can serve nobody else.
+    spoilt: bool = False
 
 
 def scenario_event(event: WireEvent, names: Names, translate: bool = True) -> Event:

@@ -73,12 +73,16 @@ class _NbdDriver(_Leaf):
         self.stage = stage
         self.leaf = leaf
 
-    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> BlockDriverState:
+    def new(self, node_name: str, options: dict[str, Any]) -> BlockDriverState:
         qdict_extract_subqdict(options, "server.")
         child = self.stage.children[options.pop("export")]
         node = self.leaf(self.world, node_name, child, self.stage)
         node.options = {"export": child.name}
         return node
+
+    def open(self, monitor: Monitor, bs: BlockDriverState, options: dict[str, Any]) -> None:
+        assert isinstance(bs, NbdNode | Nbd2014Node)
+        bs.connected()
 
 
 class ImageNode(NbdNode):
@@ -88,7 +92,7 @@ class ImageNode(NbdNode):
     """
 
     @property
-    def inserted(self) -> bool:
+    def has_driver(self) -> bool:
         """Whether it is still an image."""
         return not self.child.dead
 
@@ -101,7 +105,7 @@ class _ImageDriver(_Leaf):
         self.stage = stage
         self.leaf = leaf
 
-    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> BlockDriverState:
+    def new(self, node_name: str, options: dict[str, Any]) -> BlockDriverState:
         filename = options.pop("file.filename")
         if filename not in self.stage.children:
             raise QmpError(f"Could not open '{filename}': No such file or directory")
@@ -111,22 +115,28 @@ class _ImageDriver(_Leaf):
             node.handle = node_name
         return node
 
+    def open(self, monitor: Monitor, bs: BlockDriverState, options: dict[str, Any]) -> None:
+        assert isinstance(bs, NbdNode | Nbd2014Node)
+        bs.connected()
+
 
 class _BlkdebugDriver(_Leaf):
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> BlkdebugNode:
-        node = BlkdebugNode(
+    def new(self, node_name: str, options: dict[str, Any]) -> BlkdebugNode:
+        return BlkdebugNode(
             self.world,
             node_name,
             options.pop("align", 0),
             blkdebug_parse_perm_list(options, "take-child-perms."),
             blkdebug_parse_perm_list(options, "unshare-child-perms."),
         )
-        monitor.bdrv_open_child(options, "image", node)
-        node.opened()
-        return node
+
+    def open(self, monitor: Monitor, bs: BlockDriverState, options: dict[str, Any]) -> None:
+        assert isinstance(bs, BlkdebugNode)
+        monitor.bdrv_open_child(options, "image", bs)
+        bs.opened()
 
 
 class _Qcow2Driver(_Leaf):
@@ -135,23 +145,26 @@ class _Qcow2Driver(_Leaf):
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> Qcow2Node:
-        node = Qcow2Node(self.world, node_name)
-        monitor.bdrv_open_child(options, "file", node)
+    def new(self, node_name: str, options: dict[str, Any]) -> Qcow2Node:
+        return Qcow2Node(self.world, node_name)
+
+    def open(self, monitor: Monitor, bs: BlockDriverState, options: dict[str, Any]) -> None:
+        assert isinstance(bs, Qcow2Node)
+        monitor.bdrv_open_child(options, "file", bs)
         names: list[str] = []
 
         async def read() -> None:
-            names.append(await node.read_metadata())
+            names.append(await bs.read_metadata())
 
         monitor.run(Coroutine(read))
         try:
             if not names[0].startswith("/") and ":" not in names[0]:
-                node.file.bs.dirname()
+                bs.file.bs.dirname()
             raise NotImplementedError("backing files are outside the model")
         except QmpError:
-            monitor.run(Coroutine(node.co_flush_and_forget))
-            monitor.run(Coroutine(node.inactivate))
-            bdrv_unref_child(node.file)
+            monitor.run(Coroutine(bs.co_flush_and_forget))
+            monitor.run(Coroutine(bs.inactivate))
+            bdrv_unref_child(bs.file)
             raise
 
 
@@ -162,11 +175,14 @@ class _QuorumDriver:
         self.world = world
         self.revision = revision
 
-    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> QuorumNode:
+    def new(self, node_name: str, options: dict[str, Any]) -> QuorumNode:
         node = QuorumNode(self.world, node_name, self.revision)
         node.options = dict(options)
-        quorum_open(node, options, monitor.bdrv_open_child)
         return node
+
+    def open(self, monitor: Monitor, bs: BlockDriverState, options: dict[str, Any]) -> None:
+        assert isinstance(bs, QuorumNode)
+        quorum_open(bs, options, monitor.bdrv_open_child)
 
     def add_child(self, bs: BlockDriverState, child: BlockDriverState) -> None:
         assert isinstance(bs, QuorumNode)
@@ -182,10 +198,12 @@ class _Quorum2014Driver(_Leaf):
         self.world = world
         self.revision = revision
 
-    def open(self, monitor: Monitor, node_name: str, options: dict[str, Any]) -> Quorum2014Node:
-        node = Quorum2014Node(self.world, node_name, self.revision)
-        quorum_open_2014(node, options, monitor.bdrv_open_child)
-        return node
+    def new(self, node_name: str, options: dict[str, Any]) -> Quorum2014Node:
+        return Quorum2014Node(self.world, node_name, self.revision)
+
+    def open(self, monitor: Monitor, bs: BlockDriverState, options: dict[str, Any]) -> None:
+        assert isinstance(bs, Quorum2014Node)
+        quorum_open_2014(bs, options, monitor.bdrv_open_child)
 
 
 class Today:

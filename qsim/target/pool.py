@@ -260,6 +260,8 @@ class Pool:
             run = QemuRun(case, process, self._children, windows, self._serial, kept)
             try:
                 played = await run.play()
+                if played.spoilt:
+                    await process.stop()
             except ClockJumped:
                 slot.end(process, mark)
                 return None
@@ -318,7 +320,8 @@ class Pool:
         self, played: Played, process: QemuProcess, windows: Windows
     ) -> Outcome | None:
         """Wait until no event of the run can still come, and give each to its step."""
-        ended = played.outcome.trouble or any(step.exit for step in played.outcome.steps)
+        exits = any(step.exit for step in played.outcome.steps)
+        ended = played.outcome.trouble or played.spoilt or exits
         if not ended:
             try:
                 # An event of ours can be held in a window that another case has opened.

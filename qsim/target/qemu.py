@@ -249,9 +249,11 @@ class QemuRun:
         """Add the quorum node, what goes above it, and the guest's export."""
         assert self.case.options is not None
         await self._qmp("blockdev-add", self.names.out(self.case.options), shown)
-        if shown.error:
-            return False
         top = self.names.real("q")
+        if shown.error:
+            # 5.2 lets a node hold itself: then nobody can delete it, nor its children.
+            self.played.spoilt = "q" in _children(self.case.options)
+            return False
         self.added.append(top)
         if self.case.above is not None:
             below, top = top, self.names.real("top")
@@ -469,6 +471,8 @@ class QemuRun:
             self.guest = None
         if self.export:
             await self._unexport()
+        if self.played.spoilt:
+            return
         self._keep()
         await asyncio.gather(
             *(
@@ -544,6 +548,11 @@ async def _read_by_qemu(connection: Wire) -> None:
         await drained(connection, PATIENCE_S)
     except TimeoutError as error:
         raise QemuHung(str(error)) from error
+
+
+def _children(options: dict[str, Any]) -> list[Any]:
+    children = options.get("children")
+    return children if isinstance(children, list) else []
 
 
 def _extent(reply: GuestReply) -> tuple[str, int] | None:
