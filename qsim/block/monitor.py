@@ -168,7 +168,9 @@ class Monitor:
         elif name in self.nodes:
             raise self.duplicate(name)
         # Without a driver it is an image file whose format is probed.
-        driver = self.drivers[generic.get("driver", "")]
+        driver = self.drivers.get(generic.get("driver", ""))
+        if driver is None:
+            raise NotImplementedError(f"driver {generic['driver']!r}")
         bs = driver.new(name, options)
         bs.read_only = _on(generic, "read-only")
         bs.auto_read_only = _on(generic, "auto-read-only")

@@ -17,7 +17,6 @@ from qsim.cli.common import qemu_option, reports, revision_option, where_to_work
 from qsim.cluster.engine import Where, connected
 from qsim.cluster.fuzz import fuzz_spread
 from qsim.fuzz.campaign import Tally
-from qsim.fuzz.judge import Kind
 from qsim.fuzz.known import Known, read_known, shipped_known
 from qsim.fuzz.run import Plan, Result, fuzz
 from qsim.fuzz.told import stories, summary
@@ -73,18 +72,24 @@ def fuzz_binary(
       qsim fuzz --qemu ./qemu-system-x86_64 -n 100000 --seed 7 --known mine.yaml
       qsim fuzz --qemu ./qemu-system-x86_64 -n 100000 --workers 8
 
-    Ends with 1 if there is any difference that is not known, or one that showed only once.
+    Ends with 1 if there is any difference that is not known, or one that showed only once, or the
+    model fails.  Ctrl-C ends it with what it has, unshrunk, and 130.
     """
     if qemu is None:
         raise click.UsageError("--qemu: name the binary the model is compared with")
     plan = Plan(seed, count, from_block)
     entries = read_known(known) if known else shipped_known()
     where = Where(workers or 0, scheduler)
-    if where:
-        with connected(where) as client:
-            result = fuzz_spread(client, plan, qemu, revision_name, entries)
-    else:
-        result = _fuzz(plan, qemu, revision_name, entries)
+    console = Console(stderr=True)
+    columns = (TextColumn("fuzzing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=console, transient=True)
+    tick = _tick(progress, plan)
+    with progress if console.is_terminal else nullcontext():
+        if where:
+            with connected(where) as client:
+                result = fuzz_spread(client, plan, qemu, revision_name, entries, tick)
+        else:
+            result = _fuzz(plan, qemu, revision_name, entries, progress, tick)
     again = shlex.join(["qsim", "compare", str(save / "{}"), "--qemu", qemu])
     for story in stories(result, again):
         click.echo(f"{story}\n")
@@ -92,30 +97,34 @@ def fuzz_binary(
         click.echo(f"saved {path}")
     for line in summary(result, plan):
         click.echo(line)
-    counts = result.tally.counts
-    sys.exit(1 if counts[Kind.DIFFERS] or counts[Kind.FLAKY] else 0)
+    if result.stopped_in is not None:
+        sys.exit(130)
+    sys.exit(1 if result.tally.wrong else 0)
 
 
-def _fuzz(plan: Plan, qemu: str, revision_name: str | None, known: list[Known]) -> Result:
-    """Fuzz here, with progress on a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("fuzzing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    progress = Progress(*columns, console=console, transient=True)
+def _fuzz(
+    plan: Plan,
+    qemu: str,
+    revision_name: str | None,
+    known: list[Known],
+    progress: Progress,
+    tick: Callable[[Tally], bool],
+) -> Result:
+    """Fuzz in this process."""
     background = Background()
     try:
         pool: Pool = background.open(qemu)
         wanted = revision(revision_name) if revision_name else nearest(pool.version)
-        with progress if console.is_terminal else nullcontext():
-            return fuzz(
-                background,
-                pool.run,
-                wanted,
-                plan,
-                f"QEMU {pool.version} ({qemu})",
-                known,
-                tell=progress.console.print,
-                enough=_tick(progress, plan),
-            )
+        return fuzz(
+            background,
+            pool.run,
+            wanted,
+            plan,
+            f"QEMU {pool.version} ({qemu})",
+            known,
+            tell=progress.console.print,
+            enough=tick,
+        )
     finally:
         background.close()
 

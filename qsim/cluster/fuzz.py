@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from qsim.cluster.engine import spread
 from qsim.fuzz.blocks import BLOCK
 from qsim.fuzz.campaign import Tally
-from qsim.fuzz.judge import text_of
 from qsim.fuzz.known import Known
-from qsim.fuzz.run import Plan, Result, Smallest, fuzz
+from qsim.fuzz.run import MOST_SHRUNK, Plan, Result, Smallest, fuzz
 from qsim.quorum.revisions import nearest, revision
 from qsim.target.background import Background
 
@@ -61,25 +60,46 @@ def fuzz_part(part: Part) -> Result:
 
 
 def fuzz_spread(
-    client: Any, plan: Plan, binary: str, name: str | None, known: Sequence[Known]
+    client: Any,
+    plan: Plan,
+    binary: str,
+    name: str | None,
+    known: Sequence[Known],
+    tick: Callable[[Tally], bool] = lambda tally: False,
 ) -> Result:
-    """Fuzz on a cluster: what came of all parts, in the order of their blocks."""
-    results = list(spread(client, fuzz_part, parts(plan, binary, name, known)))
-    return merged(results)
+    """Fuzz on a cluster: what came of all parts, in the order of their blocks.
+
+    :param tick: is told after each part what came of all so far.
+    """
+    to_do = parts(plan, binary, name, known)
+    done: dict[int, Result] = {}
+    try:
+        for block, result in spread(client, _numbered, to_do):
+            done[block] = result
+            tick(merged(list(done.values())).tally)
+    except KeyboardInterrupt:
+        left = {part.plan.first_block for part in to_do} - done.keys()
+        return replace(merged(list(done.values())), stopped_in=min(left, default=None))
+    return merged(list(done.values()))
+
+
+def _numbered(part: Part) -> tuple[int, Result]:
+    """A part's first block, and what came of it."""
+    return part.plan.first_block, fuzz_part(part)
 
 
 def merged(results: Sequence[Result]) -> Result:
-    """The results of parts as one; a scenario that two have shrunk theirs to is there once."""
+    """The results of parts as one; what several have found is there once, as the first has it."""
     tally = Tally()
-    smallest: dict[str, Smallest] = {}
+    every: list[Smallest] = []
     for result in results:
         tally.counts += result.tally.counts
         tally.known += result.tally.known
         tally.outside += result.tally.outside
         tally.found += result.tally.found
-        for one in result.smallest:
-            assert one.judged.scenario is not None
-            smallest.setdefault(text_of(one.judged.scenario.raw), one)
+        every += result.smallest
     tally.found.sort(key=lambda found: (found.block, found.number))
-    chosen = sorted(smallest.values(), key=lambda one: (one.found.block, one.found.number))
-    return Result(tally, chosen)
+    smallest: dict[tuple[str, ...], Smallest] = {}
+    for one in sorted(every, key=lambda one: (one.found.block, one.found.number)):
+        smallest.setdefault(one.found.judged.signature, one)
+    return Result(tally, list(smallest.values())[:MOST_SHRUNK])

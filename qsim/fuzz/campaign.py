@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
-from qsim.fuzz.judge import Judge, Judged, Kind
+from qsim.fuzz.judge import WRONG, Judge, Judged, Kind
 from qsim.fuzz.strategy import Drawn
 from qsim.target.background import Background
 
@@ -42,7 +42,7 @@ class Tally:
     #: Known differences by name, scenarios outside by reason.
     known: Counter[str] = field(default_factory=Counter)
     outside: Counter[str] = field(default_factory=Counter)
-    #: Those that differ, or are flaky, in the order they were found; not all if they are many.
+    #: Those with which it has failed, in the order they were found; not all if they are many.
     found: list[Found] = field(default_factory=list)
 
     def add(self, one: Found) -> None:
@@ -53,8 +53,13 @@ class Tally:
             self.known[one.judged.reason] += 1
         elif kind is Kind.OUTSIDE:
             self.outside[one.judged.reason] += 1
-        elif kind in (Kind.DIFFERS, Kind.FLAKY) and len(self.found) < KEPT:
+        elif kind in WRONG and len(self.found) < KEPT:
             self.found.append(one)
+
+    @property
+    def wrong(self) -> int:
+        """With how many it has failed."""
+        return sum(self.counts[kind] for kind in WRONG)
 
     @property
     def total(self) -> int:
@@ -77,6 +82,8 @@ class Campaign:
         self.seed = seed
         self.in_flight = in_flight
         self.tally = Tally()
+        #: If it was told to stop (Ctrl-C): the first block of which not all was played.
+        self.stopped_in: int | None = None
 
     def run(
         self,
@@ -84,21 +91,27 @@ class Campaign:
         count: int | None = None,
         enough: Callable[[Tally], bool] = lambda tally: False,
     ) -> Tally:
-        """Play the scenarios of ``blocks``.
+        """Play the scenarios of ``blocks``; on Ctrl-C, as far as it has come.
 
         :param count: play at most so many.
         :param enough: asked after each scenario whether to stop.
         """
-        under_way: set[Future[Found]] = set()
-        every = ((number, i, one) for number, drawn in blocks for i, one in enumerate(drawn))
-        for number, i, one in islice(every, count):
-            under_way.add(self.background.submit(partial(self._played, number, i, one)))
-            if len(under_way) >= self.in_flight:
-                under_way = self._counted(under_way)
-            if enough(self.tally):
-                break
-        while under_way and not enough(self.tally):
-            under_way = self._counted(under_way)
+        #: With their blocks.
+        under_way: dict[Future[Found], int] = {}
+        number = 0
+        every = ((block, i, one) for block, drawn in blocks for i, one in enumerate(drawn))
+        try:
+            for number, i, one in islice(every, count):
+                played = self.background.submit(partial(self._played, number, i, one))
+                under_way[played] = number
+                if len(under_way) >= self.in_flight:
+                    self._count(under_way)
+                if enough(self.tally):
+                    break
+            while under_way and not enough(self.tally):
+                self._count(under_way)
+        except KeyboardInterrupt:
+            self.stopped_in = min(under_way.values(), default=number)
         for future in under_way:
             future.cancel()
         return self.tally
@@ -106,9 +119,8 @@ class Campaign:
     async def _played(self, block: int, number: int, drawn: Drawn) -> Found:
         return Found(self.seed, block, number, drawn, await self.judge.judge(drawn))
 
-    def _counted(self, under_way: set[Future[Found]]) -> set[Future[Found]]:
-        """Count those that are done, of which there is one at least; the others."""
-        done, others = wait(under_way, return_when=FIRST_COMPLETED)
-        for future in done:
+    def _count(self, under_way: dict[Future[Found], int]) -> None:
+        """Take out those that are done, of which there is one at least, and count them."""
+        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+            del under_way[future]
             self.tally.add(future.result())
-        return others

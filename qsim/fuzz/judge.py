@@ -17,6 +17,7 @@ from qsim.fuzz.schedule import Concrete, Model, concrete
 from qsim.fuzz.strategy import Drawn
 from qsim.outcome import Difference, Outcome, between
 from qsim.scenario import Case, ScenarioError
+from qsim.scenario.error import ModelError
 
 #: Plays a case on what the model is compared with.
 Play = Callable[[Case], Awaitable[Outcome]]
@@ -29,15 +30,21 @@ class Kind(Enum):
     DIFFERS = "differs"
     KNOWN = "known to differ"
     FLAKY = "differs only sometimes"
+    BROKEN = "the model fails"
     OUTSIDE = "outside the model"
     UNSUPPORTED = "not supported by the binary"
+
+
+#: With any of these a campaign has failed.
+WRONG = (Kind.DIFFERS, Kind.FLAKY, Kind.BROKEN)
 
 
 @dataclass(frozen=True)
 class Judged:
     """What became of a scenario.
 
-    :param reason: by which name it is known, why it is outside, why it is not supported.
+    :param reason: by which name it is known, how the model fails, why it is outside, why it is not
+        supported.
     :param found: where model and binary part.
     """
 
@@ -114,6 +121,8 @@ class Judge:
         """The same, played once."""
         try:
             one = concrete(drawn, self.model)
+        except ModelError as error:
+            return Judged(Kind.BROKEN, error.message)
         except ScenarioError as error:
             return Judged(Kind.OUTSIDE, error.message)
         reason = outside(one)
@@ -125,7 +134,7 @@ class Judge:
         found = between(one.model, binary)
         if not found:
             return Judged(Kind.AGREES)
-        name = name_of(self.known, found[0], text_of(one.raw), self.revision)
+        name = name_of(self.known, found, text_of(one.raw), self.revision)
         if name is not None:
             return Judged(Kind.KNOWN, name, found)
         return Judged(Kind.DIFFERS, "", found, one, binary)

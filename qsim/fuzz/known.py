@@ -29,6 +29,7 @@ class Known:
     :param text: one for a part of the difference's text.
     :param scenario: one for a part of the scenario as canonical JSON.
     :param revisions: the revisions it is known of; of all when empty.
+    :param goes_on: whether whatever differs later in the scenario follows from it.
     """
 
     name: str
@@ -37,20 +38,34 @@ class Known:
     text: str = ""
     scenario: str = ""
     revisions: tuple[str, ...] = ()
+    goes_on: bool = False
 
-    def covers(self, first: Difference, scenario: str, revision: str) -> bool:
-        """Whether this is it, by the first of what differs in a scenario."""
+    def covers(self, one: Difference, scenario: str, revision: str) -> bool:
+        """Whether this is it, by a difference and its scenario."""
         return (
             (not self.revisions or revision in self.revisions)
-            and re.fullmatch(self.field, first.what) is not None
-            and re.search(self.text, str(first), re.DOTALL) is not None
+            and re.fullmatch(self.field, one.what) is not None
+            and re.search(self.text, str(one), re.DOTALL) is not None
             and re.search(self.scenario, scenario) is not None
         )
 
 
-def name_of(known: Sequence[Known], first: Difference, scenario: str, revision: str) -> str | None:
-    """By which name a difference is known, if it is."""
-    return next((one.name for one in known if one.covers(first, scenario, revision)), None)
+def name_of(
+    known: Sequence[Known], found: Sequence[Difference], scenario: str, revision: str
+) -> str | None:
+    """By which name a scenario is known to differ, if all that differs is known.
+
+    :param found: what differs, in the order of the steps.
+    """
+    first = None
+    for difference in found:
+        by = next((one for one in known if one.covers(difference, scenario, revision)), None)
+        if by is None:
+            return None
+        if by.goes_on:
+            return (first or by).name
+        first = first or by
+    return first.name if first else None
 
 
 def read_known(path: Path) -> list[Known]:
@@ -74,6 +89,8 @@ def shipped_known() -> list[Known]:
 def _known(entry: Any) -> Known:
     if not isinstance(entry, dict):
         raise TypeError(f"{entry!r} is no mapping")
+    if not isinstance(entry.get("goes_on", False), bool):
+        raise ValueError(f"{entry.get('name')}: goes_on must be true or false")
     revisions = entry.get("revisions", ())
     if not isinstance(revisions, list | tuple):
         raise ValueError(f"{entry.get('name')}: revisions must be a list")

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from qsim.fuzz.judge import Kind
 from qsim.fuzz.known import read_known, shipped_known
 from qsim.fuzz.run import Plan, Result, fuzz
 from qsim.fuzz.told import stories, summary
@@ -96,8 +95,10 @@ def check_fuzz(config: pytest.Config) -> str | None:
     if result.smallest:
         texts += [f"saved {path}" for path in result.write(folder)]
     texts += [f"only once: {one}: {one.judged.found[0]}" for one in result.flaky]
-    wrong = result.tally.counts[Kind.DIFFERS] + result.tally.counts[Kind.FLAKY]
-    return "\n".join(texts) if wrong else None
+    texts += [f"the model fails: {one}: {one.judged.reason}" for one in result.broken]
+    if result.stopped_in is not None:
+        raise KeyboardInterrupt
+    return "\n".join(texts) if result.tally.wrong else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

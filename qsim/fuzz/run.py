@@ -62,11 +62,18 @@ class Result:
 
     tally: Tally
     smallest: list[Smallest] = field(default_factory=list)
+    #: Where to go on if it was stopped (Ctrl-C): what had differed by then is not made smaller.
+    stopped_in: int | None = None
 
     @property
     def flaky(self) -> list[Found]:
         """Scenarios that differed only once."""
         return [one for one in self.tally.found if one.judged.kind is Kind.FLAKY]
+
+    @property
+    def broken(self) -> list[Found]:
+        """Scenarios the model fails on."""
+        return [one for one in self.tally.found if one.judged.kind is Kind.BROKEN]
 
     def write(self, folder: Path) -> list[Path]:
         """Write the smallest scenarios as files into a folder."""
@@ -117,11 +124,13 @@ def fuzz(
         futures = [background.submit(partial(judge.once, one)) for one in drawn]
         return [future.result() for future in futures]
 
-    result = Result(tally)
+    result = Result(tally, stopped_in=campaign.stopped_in)
     already: set[str] = set()
     for found in _worth(tally.found):
-        tell(f"shrinking {found}: {found.judged.found[0]}")
-        judged = shrink(found, once, plan.plays_to_shrink)
+        judged = found.judged
+        if result.stopped_in is None:
+            tell(f"shrinking {found}: {judged.found[0]}")
+            judged = shrink(found, once, plan.plays_to_shrink)
         assert judged.scenario is not None and judged.binary is not None
         if text_of(judged.scenario.raw) in already:
             continue

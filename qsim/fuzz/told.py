@@ -32,6 +32,11 @@ def _summary(result: Result, plan: Plan) -> Iterator[str]:
             yield f"{title}: {count} {reason}"
     for one in result.flaky:
         yield f"only once, {one}: {one.judged.found[0]}"
+    for one in result.broken:
+        yield f"the model fails, {one}: {one.judged.reason}"
+        yield one.drawn.canonical()
+    if result.stopped_in is not None:
+        yield f"interrupted; --from-block={result.stopped_in} goes on"
 
 
 def stories(result: Result, again: str) -> list[str]:

@@ -20,3 +20,7 @@ class ScenarioError(Exception):
         self.line = line
         self.key = key
         self.message = message
+
+
+class ModelError(ScenarioError):
+    """A scenario the model fails on by a mistake of its own."""

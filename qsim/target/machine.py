@@ -75,7 +75,10 @@ class _NbdDriver(_Leaf):
 
     def new(self, node_name: str, options: dict[str, Any]) -> BlockDriverState:
         qdict_extract_subqdict(options, "server.")
-        child = self.stage.children[options.pop("export")]
+        name = options.pop("export")
+        if name not in self.stage.children:
+            raise NotImplementedError(f"the scenario has no child {name!r}")
+        child = self.stage.children[name]
         node = self.leaf(self.world, node_name, child, self.stage)
         node.options = {"export": child.name}
         return node

@@ -28,7 +28,7 @@ from qsim.scenario.case import (
     Case,
     Step,
 )
-from qsim.scenario.error import ScenarioError
+from qsim.scenario.error import ModelError, ScenarioError
 from qsim.target.machine import Guest, process_of
 from qsim.target.views import view
 from qsim.target.wire import of_2014, today, with_servers
@@ -290,11 +290,20 @@ def run_model(case: Case, revision: Revision, decide: Decide | None = None) -> O
 
     :param decide: asked for each word of the schedule, with how many requests can be cancelled.
     :raise ScenarioError: when it does something the model does not know.
+    :raise ModelError: when the model fails.
     """
     run = Run(case, revision, decide)
     try:
         return run.play()
-    except (NotImplementedError, KeyError, TypeError) as error:
-        at = len(run.outcome.steps) - 1
-        line = case.steps[at - 1].line if at > 0 else case.line
-        raise ScenarioError(case.file, line, "", f"this is outside the model: {error}") from error
+    except NotImplementedError as error:
+        text = f"this is outside the model: {error}"
+        raise ScenarioError(case.file, _line(run), "", text) from error
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        text = f"the model fails, which is a bug: {error!r}"
+        raise ModelError(case.file, _line(run), "", text) from error
+
+
+def _line(run: Run) -> int:
+    """Where in the file the run has come to."""
+    at = len(run.outcome.steps) - 1
+    return run.case.steps[at - 1].line if at > 0 else run.case.line

@@ -34,8 +34,25 @@ def test_a_difference_is_known_when_all_of_it_fits(known: Known, covers: bool) -
 
 def test_the_first_that_covers_it_gives_the_name() -> None:
     known = [Known("a", "r", field="ret"), Known("b", "r"), Known("c", "r")]
-    assert name_of(known, FIRST, "", "7.2") == "b"
-    assert name_of(known[:1], FIRST, "", "7.2") is None
+    assert name_of(known, [FIRST], "", "7.2") == "b"
+    assert name_of(known[:1], [FIRST], "", "7.2") is None
+    assert name_of(known, [], "", "7.2") is None
+
+
+def test_a_scenario_is_known_when_all_that_differs_is() -> None:
+    later = Difference(2, "read 0 512", "ret", "0", "5")
+    contents = Known("contents", "r", field="contents of .*")
+    ret = Known("ret", "r", field="ret")
+    assert name_of([contents], [FIRST, later], "", "7.2") is None
+    assert name_of([ret], [FIRST, later], "", "7.2") is None
+    assert name_of([contents, ret], [FIRST, later], "", "7.2") == "contents"
+
+
+def test_what_follows_from_a_known_difference_needs_no_entry_of_its_own() -> None:
+    later = Difference(2, "read 0 512", "ret", "0", "5")
+    contents = Known("contents", "r", field="contents of .*", goes_on=True)
+    assert name_of([contents], [FIRST, later], "", "7.2") == "contents"
+    assert name_of([contents], [later, FIRST], "", "7.2") is None
 
 
 def test_a_file_of_them(tmp_path: Path) -> None:
@@ -53,6 +70,7 @@ def test_a_file_of_them(tmp_path: Path) -> None:
         "- {name: one, reason: r, colour: red}",
         "- {name: one, reason: r, field: '('}",
         "- {name: one, reason: r, revisions: '7.2'}",
+        "- {name: one, reason: r, goes_on: 1}",
         "a: b",
         "{",
     ],
