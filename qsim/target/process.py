@@ -95,6 +95,7 @@ class QemuProcess:
         # Its own listener keeps every event for somebody who never asks.
         self._qmp.events.event_filter = lambda _: False
         self._died: asyncio.Task[int] | None = None
+        self._stopped = False
         self._ping: GuestConnection | None = None
         self.changed = asyncio.Event()
         #: Told of every event as it comes.
@@ -316,9 +317,12 @@ class QemuProcess:
                 _kill_group(self._process.pid)
             assert self._died is not None
             await self._died
-            # The group may hold more than its leader when the binary is a wrapper script.
-            _kill_group(self._process.pid)
-            self.workdir.ended(self._process.pid)
+            # The group may hold more than its leader when the binary is a wrapper script.  A second
+            # time its number may be somebody else's.
+            if not self._stopped:
+                self._stopped = True
+                _kill_group(self._process.pid)
+                self.workdir.ended(self._process.pid)
         # A dead peer is what is wanted here; and a session whose set-up was cut short makes the
         # library assert that it had begun.
         with suppress(QMPError, OSError, EOFError, AssertionError):

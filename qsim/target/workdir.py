@@ -27,7 +27,10 @@ groups=" "
 while read -r sign group; do
     case $sign in
         +) groups="$groups$group " ;;
-        -) groups="${groups%% $group *} ${groups#* $group }" ;;
+        # Only one that is there: taking out another would put the whole list in twice.
+        -) case $groups in
+            *" $group "*) groups="${groups%% $group *} ${groups#* $group }" ;;
+        esac ;;
     esac
 done
 for group in $groups; do kill -9 "-$group" 2>/dev/null; done
