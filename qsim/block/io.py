@@ -22,7 +22,7 @@ from qsim.block.flags import (
     Status,
 )
 from qsim.block.iovec import QEMUIOVector, qemu_iovec_init_buf, qemu_iovec_init_slice
-from qsim.block.memory import Block
+from qsim.block.memory import Block, Undefined
 from qsim.block.node import BdrvChild, BlockDriverState
 from qsim.block.switches import UNMAP_AT_EVERY_NODE
 
@@ -156,34 +156,36 @@ async def bdrv_co_pwritev(
         qiov = _padded_qiov(pad, qiov)
         offset -= pad.head
         bytes_ += pad.head + pad.tail
-        await _bdrv_padding_rmw_read(bs, offset, bytes_, pad, zero_middle=False)
+        await bdrv_padding_rmw_read(bs, offset, bytes_, pad, zero_middle=False)
     ret = await _bdrv_aligned_pwritev(child, offset, bytes_, qiov, flags)
     if pad:
         bs.world.ledger.free(pad.buf)
     return ret
 
 
-async def _bdrv_padding_rmw_read(
+async def bdrv_padding_rmw_read(
     bs: BlockDriverState, offset: int, bytes_: int, pad: Padding, zero_middle: bool
-) -> int:
-    """bdrv_padding_rmw_read(): fetch what the padding will overwrite."""
+) -> None:
+    """bdrv_padding_rmw_read(): fetch what the padding will overwrite.
+
+    :raise Undefined: when it cannot be read.  No caller in 5.2, 7.2 or 10.0 looks at what this
+        returns, so what malloc() gave for the padding is written.
+    """
     align = bs.limits.request_alignment
     ledger = bs.world.ledger
     if pad.head or pad.merge_reads:
         length = pad.buf_len if pad.merge_reads else align
         local = qemu_iovec_init_buf(ledger, pad.buf, 0, length)
-        ret = await _bdrv_aligned_preadv(bs, offset, length, local, Req.NONE)
-        if ret < 0:
-            return ret
+        if await _bdrv_aligned_preadv(bs, offset, length, local, Req.NONE) < 0:
+            raise Undefined("memory that was never given a value is written", "pad->buf")
     if pad.tail and not pad.merge_reads:
         local = qemu_iovec_init_buf(ledger, pad.buf, pad.buf_len - align, align)
-        ret = await _bdrv_aligned_preadv(bs, offset + bytes_ - align, align, local, Req.NONE)
-        if ret < 0:
-            return ret
+        end = offset + bytes_ - align
+        if await _bdrv_aligned_preadv(bs, end, align, local, Req.NONE) < 0:
+            raise Undefined("memory that was never given a value is written", "pad->buf")
     if zero_middle:
         middle = pad.buf_len - pad.head - pad.tail
         pad.buf.data[pad.head : pad.head + middle] = bytes(middle)
-    return 0
 
 
 async def _bdrv_aligned_pwritev(
@@ -256,7 +258,7 @@ async def _bdrv_co_do_zero_pwritev(child: BdrvChild, offset: int, bytes_: int, f
     if pad:
         start = align_down(offset, align)
         length = align_up(offset + bytes_, align) - start
-        await _bdrv_padding_rmw_read(bs, start, length, pad, zero_middle=True)
+        await bdrv_padding_rmw_read(bs, start, length, pad, zero_middle=True)
         if pad.head or pad.merge_reads:
             num = pad.buf_len if pad.merge_reads else align
             local = qemu_iovec_init_buf(ledger, pad.buf, 0, num)

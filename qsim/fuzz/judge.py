@@ -27,6 +27,7 @@ class Kind(Enum):
     """What became of a scenario."""
 
     AGREES = "agrees"
+    UNDEFINED = "agrees up to what C leaves undefined"
     DIFFERS = "differs"
     KNOWN = "known to differ"
     FLAKY = "differs only sometimes"
@@ -133,7 +134,8 @@ class Judge:
             return Judged(Kind.UNSUPPORTED, binary.unsupported)
         found = between(one.model, binary)
         if not found:
-            return Judged(Kind.AGREES)
+            undefined = any(step.undefined for step in one.model.steps)
+            return Judged(Kind.UNDEFINED if undefined else Kind.AGREES)
         name = name_of(self.known, found, text_of(one.raw), self.revision)
         if name is not None:
             return Judged(Kind.KNOWN, name, found)

@@ -308,6 +308,10 @@ class QemuRun:
         except ExecuteError as error:
             shown.error = (error.error.error.class_, self.names.back(error.error.error.desc))
             return
+        self._changed(command, arguments)
+
+    def _changed(self, command: str, arguments: dict[str, Any]) -> None:
+        """A command has succeeded: what nodes there are to delete in the end."""
         name = str(arguments.get("node-name"))
         if command == "blockdev-add" and name != self.names.real("q"):
             self.added.append(name)
@@ -390,6 +394,7 @@ class QemuRun:
             await self.process.execute(command, arguments)
         except ExecuteError as error:
             return str(self.names.back(error.error.error.desc))
+        self._changed(command, arguments)
         return None
 
     async def _until(self, task: asyncio.Future[Any], name: str, shown: StepOutcome) -> None:
