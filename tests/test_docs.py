@@ -208,3 +208,15 @@ def test_the_changes_of_six_years_are_explained() -> None:
         # The first words of a reason are in the table; the report has all of them.
         head = re.split(r"[,:]| and what| with the flags| with both", switch.name)[0]
         assert head in text, switch.name
+
+
+def test_what_campaigns_have_found_is_held_by_fixtures_that_there_are(
+    shipped_cases: list[Case],
+) -> None:
+    text = (ROOT / "docs" / "exploring.md").read_text("utf-8")
+    table = text.partition("### What it has found")[2].partition("\n## ")[0]
+    named = re.findall(r"`([a-z0-9-]+/[^`]+)`", table)
+    assert len(named) >= 10
+    assert set(named) <= {case.id for case in shipped_cases}
+    files = re.findall(r"tests/[a-z_0-9/]+\.py", table)
+    assert all((ROOT / name).is_file() for name in files)

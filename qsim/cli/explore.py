@@ -7,7 +7,6 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -26,8 +25,7 @@ from qsim.explore.paths import Defect
 from qsim.explore.search import UNBOUNDED, Bounds, Reduction
 from qsim.quorum.revisions import DEFAULT, revision
 from qsim.report.explored import render_outcomes
-from qsim.report.scenario import is_plain, scenario_text
-from qsim.report.terminal import render_outcome
+from qsim.report.saved import Head, asked, saved
 
 #: So many runs of the model lie between two states of the checkpoint file.
 SAVE_EVERY = 2000
@@ -192,14 +190,9 @@ def _stop(stop: Event, usual: Any) -> None:
 
 
 def _show(number: int, defect: Defect, revision_name: str) -> None:
-    """A defect as a scenario file, or where there is none for it, as it is told."""
-    click.echo(f"# {number}. {defect.what}")
-    if not is_plain(defect.case):
-        words = ", ".join(defect.case.steps[0].complete)
-        click.echo(f"{defect.case.id} with complete: [{words}]")
-        click.echo(render_outcome(defect.outcome) + "\n")
-        return
-    named = replace(defect.case, name=f"way {number}", source="an exploration")
-    click.echo(
-        scenario_text(named, defect.outcome, f"explored {number}", defect.what, revision_name)
+    """A defect as a scenario file."""
+    raw = {**asked(defect.case.raw), "name": f"way {number}"}
+    head = Head(
+        f"explored {number}", defect.what, f"an exploration of {defect.case.id}", revision_name
     )
+    click.echo(f"# {number}. {defect.what}\n{saved(raw, defect.outcome, head)}")

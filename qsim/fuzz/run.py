@@ -13,12 +13,12 @@ from qsim.fuzz.blocks import BLOCK, blocks
 from qsim.fuzz.campaign import IN_FLIGHT, Campaign, Found, Tally
 from qsim.fuzz.judge import Judge, Judged, Kind, Play, text_of
 from qsim.fuzz.known import Known
-from qsim.fuzz.saved import Head, saved
 from qsim.fuzz.schedule import Model
 from qsim.fuzz.shrink import MOST_PLAYS, shrink
 from qsim.fuzz.strategy import Drawn
 from qsim.outcome import Outcome
 from qsim.quorum.revisions import Revision
+from qsim.report.saved import Head, saved
 from qsim.scenario import Case
 from qsim.target.background import Background
 from qsim.target.model import Decide, run_model

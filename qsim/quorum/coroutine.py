@@ -7,6 +7,7 @@ them (10.0 adds graph-lock annotations only).
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -314,7 +315,11 @@ async def quorum_co_pwrite_zeroes(bs: QuorumNode, offset: int, bytes_: int, flag
 
 
 async def quorum_co_flush(bs: QuorumNode) -> int:
-    """quorum_co_flush(): one child after the other; QUORUM_FAILURE is never sent."""
+    """quorum_co_flush(): one child after the other; QUORUM_FAILURE is never sent.
+
+    :raise ProcessExit: when the node is still being opened, and not all of its children are there:
+        the next is a null pointer.
+    """
     error_votes = QuorumVotes(bs.world.ledger)
     success_count = 0
     for i, edge in enumerate(list(bs.quorum_children)):
@@ -324,6 +329,8 @@ async def quorum_co_flush(bs: QuorumNode) -> int:
             quorum_count_vote(error_votes, result, i)
         else:
             success_count += 1
+    if bs.opening:
+        raise ProcessExit(-signal.SIGSEGV, "")
     if success_count >= bs.threshold:
         ret = 0
     else:

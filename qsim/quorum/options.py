@@ -79,6 +79,7 @@ def quorum_open(bs: QuorumNode, options: dict[str, Any], open_child: OpenChild) 
         if bs.rewrite_corrupted and bs.is_blkverify:
             raise QmpError("rewrite-corrupted=on cannot be used with blkverify=on", -EINVAL)
 
+    bs.opening = True
     try:
         for i in range(num_children):
             bs.quorum_children.append(open_child(options, f"children.{i}", bs))
@@ -87,6 +88,7 @@ def quorum_open(bs: QuorumNode, options: dict[str, Any], open_child: OpenChild) 
             bdrv_unref_child(edge)
         bs.quorum_children = []
         raise QmpError(error.desc, -EINVAL) from error
+    bs.opening = False
     bs.next_child_index = num_children
     bs.supported_write_flags = Req.WRITE_UNCHANGED
     bs.refresh_flags()

@@ -19,7 +19,7 @@ from qsim.outcome import Outcome, StepOutcome, against_fixture
 from qsim.quorum import aio
 from qsim.quorum.aio import QuorumAIOCB, quorum_aio_finalize, quorum_rewrite_bad_versions
 from qsim.quorum.revisions import REVISIONS, revision
-from qsim.report.scenario import is_plain, scenario_text
+from qsim.report.saved import Head, asked, saved
 from qsim.scenario import Case
 from qsim.scenario.load import load_text
 from qsim.select import cases_of
@@ -118,7 +118,8 @@ def test_defects_that_need_nobody_to_cancel(name: str) -> None:
 def test_shortest_way_to_a_defect_is_a_scenario_that_loads_and_shows_it_again(name: str) -> None:
     wanted = revision(name)
     for defect in found_on(name):
-        text = scenario_text(defect.case, defect.outcome, "explored", defect.what, name)
+        head = Head("explored", defect.what, "an exploration", name)
+        text = saved(asked(defect.case.raw), defect.outcome, head)
         (case,) = load_text("explored.yaml", text, NAMES)
         assert (case.since, case.until) == (name, name)
         outcome = run_model(case, wanted)
@@ -434,16 +435,17 @@ def test_exploring_does_not_go_by_the_schedule_of_the_case(load: Load) -> None:
     assert [defect.what for defect in explore([case], revision("7.2"))] == []
 
 
-def test_every_plain_case_with_a_defect_is_told_as_a_scenario_that_shows_it(
+def test_every_case_with_a_defect_is_told_as_a_scenario_that_shows_it(
     shipped_cases: list[Case],
 ) -> None:
     wanted = revision("v4")
-    single = [case for case in cases_of(shipped_cases, wanted) if len(case.steps) == 1]
-    plain = [case for case in single if is_plain(case)]
-    assert 20 < len(plain) < len(single)
-    for case in plain:
+    cases = [one for one in cases_of(shipped_cases, wanted) if one.steps and not one.images]
+    found = 0
+    for case in cases:
         for defect in shortest(explore([case], wanted)):
-            named = replace(defect.case, name="way")
-            text = scenario_text(named, defect.outcome, "e", "x", "v4")
+            found += 1
+            head = Head("e", "x", "an exploration", "v4")
+            text = saved({**asked(defect.case.raw), "name": "way"}, defect.outcome, head)
             (again,) = load_text("e.yaml", text, [one.name for one in REVISIONS])
             assert against_fixture(again, run_model(again, wanted)) == [], text
+    assert found > 50

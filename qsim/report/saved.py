@@ -10,8 +10,8 @@ from typing import Any
 from qsim.block.child import Request
 from qsim.block.events import Event
 from qsim.block.sparse import Sparse
-from qsim.fuzz.flow import Tall, dumped
 from qsim.outcome import Outcome, StepOutcome, events_match
+from qsim.report.flow import Tall, dumped
 from qsim.scenario.asked import load_asked
 from qsim.scenario.case import IO_VERBS, REFUSED, WAITS, WAITS_REFUSED, Answer, Case, Step
 from qsim.scenario.content import describe, parse_content
@@ -44,6 +44,19 @@ def saved(raw: dict[str, Any], outcome: Outcome, head: Head, emitted: Outcome | 
     return dumped(family)
 
 
+#: What a case says of who it is about and of what must be seen.
+_SAID = ("open", "contents", "leaks", "since", "until", "without", "bug", "fixed", "source")
+
+
+def asked(raw: dict[str, Any]) -> dict[str, Any]:
+    """What a raw case asks, without what it says must be seen, and of whom."""
+    steps = [
+        {key: value for key, value in step.items() if key != "expect"}
+        for step in raw.get("steps", [])
+    ]
+    return {**{key: value for key, value in raw.items() if key not in _SAID}, "steps": steps}
+
+
 def _case(raw: dict[str, Any], outcome: Outcome, emitted: Outcome | None) -> Tall:
     case = load_asked(raw)
     members = _listed(case.options, case.children)
@@ -70,6 +83,8 @@ def _case(raw: dict[str, Any], outcome: Outcome, emitted: Outcome | None) -> Tal
     contents = _changed(case, outcome)
     if contents:
         written["contents"] = contents
+    if outcome.leaks:
+        written["leaks"] = [{"what": what} for what in outcome.leaks]
     return written
 
 

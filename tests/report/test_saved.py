@@ -10,10 +10,10 @@ import yaml
 from qsim.fuzz.blocks import block
 from qsim.fuzz.outside import outside
 from qsim.fuzz.run import model_of
-from qsim.fuzz.saved import Head, content_of, saved
 from qsim.fuzz.schedule import Concrete, concrete
 from qsim.outcome import against_fixture
 from qsim.quorum.revisions import REVISIONS, revision
+from qsim.report.saved import Head, content_of, saved
 from qsim.scenario import ScenarioError
 from qsim.scenario.asked import load_asked
 from qsim.scenario.content import parse_content
