@@ -191,7 +191,8 @@ def _stop(stop: Event, usual: Any) -> None:
 
 def _show(number: int, defect: Defect, revision_name: str) -> None:
     """A defect as a scenario file."""
-    raw = {**asked(defect.case.raw), "name": f"way {number}"}
+    name = f"way {number}"
+    raw = {"name": name, **asked(defect.case.raw) | {"name": name}}
     head = Head(
         f"explored {number}", defect.what, f"an exploration of {defect.case.id}", revision_name
     )

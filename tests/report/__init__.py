@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tests of fuzzing."""
+"""Tests of what is printed and written."""
