@@ -24,7 +24,7 @@ from qsim.block.flags import (
 from qsim.block.iovec import QEMUIOVector, qemu_iovec_init_buf, qemu_iovec_init_slice
 from qsim.block.memory import Block, Undefined
 from qsim.block.node import BdrvChild, BlockDriverState
-from qsim.block.switches import UNMAP_AT_EVERY_NODE
+from qsim.block.switches import NO_FLUSH_DROPS_FUA, UNMAP_AT_EVERY_NODE
 
 INT_MAX = 0x7FFFFFFF
 INT64_MAX = (1 << 63) - 1
@@ -241,6 +241,8 @@ async def _bdrv_driver_pwritev(
     bs: BlockDriverState, offset: int, bytes_: int, qiov: QEMUIOVector, flags: Req
 ) -> int:
     """bdrv_driver_pwritev(): flags the driver lacks are dropped; FUA becomes a flush after."""
+    if bs.no_flush and NO_FLUSH_DROPS_FUA in bs.world.switches:
+        flags &= ~Req.FUA
     emulate_fua = bool(flags & Req.FUA) and not bs.supported_write_flags & Req.FUA
     ret = await bs.co_pwritev(offset, bytes_, qiov, flags & bs.supported_write_flags)
     if ret == 0 and emulate_fua:
@@ -356,9 +358,10 @@ async def bdrv_co_flush(bs: BlockDriverState) -> int:
 
 async def _bdrv_co_flush_in_parts(bs: BlockDriverState, current_gen: int) -> int:
     """bdrv_co_flush() of a driver with .bdrv_co_flush_to_disk: that, unless nothing was written
-    since the last time; then each child that can be written, the newest first.
+    since the last time or the node has no-flush; then each child that can be written, the newest
+    first.
     """
-    if bs.flushed_gen != current_gen:
+    if bs.flushed_gen != current_gen and not bs.no_flush:
         ret = await bs.co_flush()
         if ret < 0:
             return ret

@@ -35,6 +35,7 @@ from qsim.block.options import (
 from qsim.block.switches import (
     CHILDREN_CLOSE_TOGETHER,
     CONFLICT_NAMES_BOTH,
+    DEL_LOOKS_UP,
     DUPLICATE_NAMES_NODE,
     GRAPH_WRLOCK_FIRST,
     LOOKUP_QUOTES,
@@ -69,6 +70,11 @@ class Driver(Protocol):
 
     def del_child(self, bs: BlockDriverState, child: BdrvChild) -> None:
         """.bdrv_del_child."""
+
+
+def no_command(command: str) -> QmpError:
+    """What is said of a command there is not."""
+    return QmpError(f"The command {command} has not been found", klass="CommandNotFound")
 
 
 def no_add_child(bs: BlockDriverState) -> QmpError:
@@ -114,9 +120,18 @@ class Monitor:
 
         :raise QmpError: as QEMU would answer.
         """
-        assert command in COMMANDS
+        self.look_up(command)
         method = getattr(self, command.replace("-", "_"))
         return method(**{key.replace("-", "_"): arg for key, arg in arguments.items()})
+
+    def look_up(self, command: str) -> None:
+        """Find a command, which comes before its arguments are looked at.
+
+        :raise QmpError: when the release has none of that name.
+        """
+        assert command in COMMANDS
+        if command == "blockdev-reopen" and REOPEN not in self.world.switches:
+            raise no_command(command)
 
     def find(self, name: str) -> BlockDriverState:
         """bdrv_lookup_bs() of a name that may be a device's or a node's.
@@ -176,6 +191,7 @@ class Monitor:
         bs.auto_read_only = _on(generic, "auto-read-only")
         bs.force_share = _on(generic, "force-share")
         bs.unmap = generic.get("discard") in ("unmap", "on")
+        bs.no_flush = _on(generic, "cache.no-flush")
         bs.detect_zeroes = generic.get("detect-zeroes", "off")
         bs.device_name = device
         # Known by its name from here on, also to what is opened below it.
@@ -210,6 +226,7 @@ class Monitor:
         generic.setdefault("read-only", parent.read_only)
         generic.setdefault("auto-read-only", parent.auto_read_only)
         generic.setdefault("force-share", parent.force_share)
+        generic.setdefault("cache.no-flush", parent.no_flush)
         generic.setdefault("discard", "unmap")
 
     def check_options(self, generic: dict[str, Any]) -> None:
@@ -266,6 +283,8 @@ class Monitor:
 
     def blockdev_del(self, node_name: str) -> dict[str, Any]:
         """qmp_blockdev_del()."""
+        if node_name not in self.nodes and DEL_LOOKS_UP not in self.world.switches:
+            raise QmpError(f"Cannot find node {node_name}")
         bs = self._named(node_name)
         if any(edge.parent is None for edge in bs.parents):
             raise QmpError(f"Node {node_name} is in use")
@@ -353,10 +372,6 @@ class Monitor:
 
         :raise QmpError: always, as quorum is one of them: but each node is flushed before.
         """
-        if REOPEN not in self.world.switches:
-            raise QmpError(
-                "The command blockdev-reopen has not been found", klass="CommandNotFound"
-            )
         queue = []
         for one in options:
             if "node-name" not in one:

@@ -7,7 +7,7 @@ from typing import Any
 
 from qsim.block.error import QmpError
 from qsim.block.io_2014 import bdrv_co_flush
-from qsim.block.monitor import Monitor
+from qsim.block.monitor import Monitor, no_command
 from qsim.block.node import BdrvChild, BlockDriverState
 from qsim.block.options import parse_drive, qdict_flatten
 from qsim.block.switches import BDRV_CHILD, NODE_IMAGE_INFO, OPEN_ERROR_PLAIN
@@ -26,14 +26,13 @@ def bdrv_attach_child(edge: BdrvChild) -> None:
 class Monitor2014(Monitor):
     """A node's name is also its device's ``id``: blockdev-add made devices."""
 
-    def execute(self, command: str, arguments: dict[str, Any]) -> Any:
-        """Run a QMP command and give its return value.
+    def look_up(self, command: str) -> None:
+        """Find a command.
 
-        :raise QmpError: as QEMU would answer, CommandNotFound for what came later.
+        :raise QmpError: for what came later.
         """
         if command not in COMMANDS_2014:
-            raise QmpError(f"The command {command} has not been found", klass="CommandNotFound")
-        return super().execute(command, arguments)
+            raise no_command(command)
 
     def blockdev_add(self, **options: Any) -> dict[str, Any]:
         """qmp_blockdev_add(): a node and its device have one name here.

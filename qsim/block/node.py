@@ -107,6 +107,7 @@ class BlockDriverState:
         self.auto_read_only = False
         self.force_share = False
         self.unmap = False
+        self.no_flush = False
         self.detect_zeroes = "off"
         self.supported_write_flags = Req.NONE
         self.supported_zero_flags = Req.NONE

@@ -27,6 +27,12 @@ UNMAP_AT_EVERY_NODE = Switch(
     "write-zeroes/children-may-unmap",
 )
 
+NO_FLUSH_DROPS_FUA = Switch(
+    "a write loses FUA at a node opened with cache.no-flush",
+    "block/io.c bdrv_driver_pwritev(), between 7.2 and 10.0",
+    "no-flush/a-write-with-FUA-needs-no-flush",
+)
+
 CHILDREN_CLOSE_TOGETHER = Switch(
     "the children that go with a node are closed side by side, not one after the other: each "
     "waits for its flush in a loop that starts the next",
@@ -83,6 +89,12 @@ DUPLICATE_NAMES_NODE = Switch(
     "a node name that is taken is told",
     "block.c bdrv_assign_node_name(), between 5.2 and 7.2",
     "options/node-name-taken",
+)
+
+DEL_LOOKS_UP = Switch(
+    "a node to be deleted that is not there is told as anywhere else in QMP",
+    "blockdev.c qmp_blockdev_del() calls bdrv_find_node() with an error, between 5.2 and 7.2",
+    "options/no-such-node-to-delete",
 )
 
 REPLACE_LOOKS_UP = Switch(

@@ -229,6 +229,7 @@ class Run:
 
         :raise QmpError: of the visitor or of the command.
         """
+        self.monitor.look_up(command)
         arguments = with_servers(arguments, "children.sock")
         self.dialect.refuse(command, arguments)
         return self.monitor.execute(command, arguments)
