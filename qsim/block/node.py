@@ -103,6 +103,8 @@ class BlockDriverState:
         self.parents: list[BdrvChild] = []
         self.limits = Limits()
         self.total_sectors = 0
+        #: Whether its driver is still opening it.
+        self.opening = False
         self.read_only = False
         self.auto_read_only = False
         self.force_share = False
@@ -302,10 +304,13 @@ def _check_writable(bs: BlockDriverState, perm: Perm) -> None:
     """What bdrv_check_perm() and bdrv_node_check_perm() ask of a node that is to be written.
 
     :raise QmpError: when it cannot be.
+    :raise ProcessExit: when it is still being opened and has no alignment yet: a division by zero.
     """
     if perm & (Perm.WRITE | Perm.WRITE_UNCHANGED):
         if bs.read_only:
             raise QmpError("Block node is read-only", -number("EPERM"))
+        if not perm & Perm.RESIZE and bs.opening:
+            raise ProcessExit(-signal.SIGFPE, "")
         if not perm & Perm.RESIZE and bs.bdrv_getlength() % bs.limits.request_alignment:
             raise QmpError(
                 "Cannot get 'write' permission without 'resize': Image size is not a multiple "

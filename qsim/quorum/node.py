@@ -27,8 +27,6 @@ class QuorumNode(BlockDriverState):
         self.has_block_status = BLOCK_STATUS in revision.switches
         self.flushes_to_disk = CO_FLUSH not in revision.switches
         self.quorum_children: list[BdrvChild] = []
-        #: Whether some of its children are still to be opened.
-        self.opening = False
         self.next_child_index = 0
         self.threshold = 0
         self.is_blkverify = False
