@@ -13,7 +13,7 @@ from typing import Any
 from qsim.fuzz.expecting import expecting
 from qsim.fuzz.known import Known, name_of
 from qsim.fuzz.outside import outside
-from qsim.fuzz.schedule import Concrete, Model, concrete
+from qsim.fuzz.schedule import Concrete, Model, concrete, up_to_the_undefined
 from qsim.fuzz.strategy import Drawn
 from qsim.outcome import Difference, Outcome, between
 from qsim.scenario import Case, ScenarioError
@@ -129,12 +129,14 @@ class Judge:
         reason = outside(one)
         if reason:
             return Judged(Kind.OUTSIDE, reason)
+        undefined = any(step.undefined for step in one.model.steps)
+        if undefined:
+            one = up_to_the_undefined(one)
         binary = await self.play(expecting(one.case, one.model))
         if binary.unsupported:
             return Judged(Kind.UNSUPPORTED, binary.unsupported)
         found = between(one.model, binary)
         if not found:
-            undefined = any(step.undefined for step in one.model.steps)
             return Judged(Kind.UNDEFINED if undefined else Kind.AGREES)
         name = name_of(self.known, found, text_of(one.raw), self.revision)
         if name is not None:

@@ -73,6 +73,17 @@ def concrete(drawn: Drawn, model: Model) -> Concrete:
     return Concrete({**drawn.raw, "steps": raw}, replace(case, steps=tuple(steps)), outcome)
 
 
+def up_to_the_undefined(one: Concrete) -> Concrete:
+    """The steps before the first that C leaves undefined: what comes of that, nobody can expect,
+    nor leave time for its events.
+    """
+    before = next(i for i, shown in enumerate(one.model.steps) if shown.undefined)
+    steps = max(before - 1, 0)
+    raw = {**one.raw, "steps": one.raw["steps"][:steps], "guest": one.case.guest}
+    model = replace(one.model, steps=one.model.steps[:before], contents=None, leaks=None)
+    return Concrete(raw, replace(one.case, steps=one.case.steps[:steps]), model)
+
+
 def words_of(story: Sequence[Beat]) -> list[str]:
     """The schedule a story went by, without the words at its end that change nothing."""
     held: list[Held[None]] = []

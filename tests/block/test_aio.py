@@ -125,6 +125,7 @@ class Child:
         self.world = World(frozenset({AIOCB_REFCOUNT}) if self.refcount else frozenset())
         self.world.aio.turn = self.answer
         self.bs = Nbd2014Node(self.world, "c0", child, self.stage)
+        self.bs.connected()
         self.bs.refresh_total_sectors()
         self.calls: list[tuple[Struct, int]] = []
         ledger = self.world.ledger

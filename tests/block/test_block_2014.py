@@ -44,6 +44,7 @@ class Device:
         self.stage: Stage[Any] = Stage({"c0": self.child})
         self.world = World(frozenset(switches))
         self.bs = Nbd2014Node(self.world, "c0", self.child, self.stage)
+        self.bs.connected()
         self.bs.refresh_total_sectors()
         self.export = Export2014(self.bs, writable)
         self.asked: list[str] = []

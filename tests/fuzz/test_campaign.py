@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from qsim.fuzz.campaign import Tally
-from qsim.fuzz.judge import Kind
-from qsim.fuzz.run import Plan, fuzz
+from qsim.fuzz.judge import Judge, Kind
+from qsim.fuzz.run import Plan, fuzz, model_of
+from qsim.fuzz.strategy import Drawn
 from qsim.fuzz.told import summary
 from qsim.outcome import Outcome
 from qsim.quorum import coroutine
@@ -53,3 +54,22 @@ def test_mistake_of_the_model_is_a_failure_and_not_outside(
     assert "the model fails, which is a bug: KeyError('c0')" in "\n".join(
         summary(result, Plan(3, 100))
     )
+
+
+def test_nothing_is_played_from_where_c_is_undefined_on(background: Background) -> None:
+    asked: list[Case] = []
+
+    async def play(case: Case) -> Outcome:
+        asked.append(case)
+        return await play_model(case)
+
+    raw = {
+        "name": "generated",
+        "children": [{"block-size": 512, "faults": "read EIO after 1"}],
+        "quorum": {"vote-threshold": 1},
+        "steps": [{"write": [0, 512, "W"]}, {"read": [0, 512]}, {"write": [0, 100, "W"]}],
+    }
+    judge = Judge(model_of(SEVEN), play, "7.2")
+    judged = background.submit(lambda: judge.once(Drawn(raw))).result()
+    assert judged.kind is Kind.UNDEFINED
+    assert [str(step) for step in asked[0].steps] == ["write 0 512", "read 0 512"]
