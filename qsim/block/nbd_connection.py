@@ -11,6 +11,7 @@ not show any more.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from qsim.block.child import Reply
@@ -49,13 +50,39 @@ class NbdConnection:
         self._inbox: list[tuple[Pending, Reply]] = []
         self._end = False
         self._reader: Coroutine | None = None
+        #: Those that wait for a place (free_sema).
+        self._queue: list[Coroutine] = []
 
-    def send(self) -> Pending:
-        """nbd_co_send_request(): the first free place is taken."""
-        place = self._requests.index(None)
+    @property
+    def in_flight(self) -> int:
+        """How many requests have no reply yet."""
+        return MAX_NBD_REQUESTS - self._requests.count(None)
+
+    async def send(self, gone: Callable[[], bool], waits: bool) -> Pending | None:
+        """nbd_co_send_request(): the first free place is taken.
+
+        :param gone: whether the connection is; then there is no request.
+        :param waits: whether it is known only when nothing is in flight any more, as connecting
+            again is tried first.
+        """
+        while self.in_flight == MAX_NBD_REQUESTS or (waits and gone() and self.in_flight):
+            self._queue.append(qemu_coroutine_self())
+            await qemu_coroutine_yield()
+        if gone():
+            self._next()
+            return None
         pending = Pending(self, qemu_coroutine_self())
-        self._requests[place] = pending
+        self._requests[self._requests.index(None)] = pending
         return pending
+
+    def _ended(self, pending: Pending) -> None:
+        """A request has its reply: its place is free."""
+        self._requests[self._requests.index(pending)] = None
+        self._next()
+
+    def _next(self) -> None:
+        if self._queue:
+            aio_co_wake(self._queue.pop(0))
 
     def arrived(self, pending: Pending, reply: Reply) -> None:
         """A reply, or the end of the connection, can be read."""
@@ -76,7 +103,7 @@ class NbdConnection:
             if request is not None and self._wake_one(request):
                 break
         self._mutex.unlock()
-        self._requests[self._requests.index(pending)] = None
+        self._ended(pending)
         return reply
 
     async def _receive_replies(self, pending: Pending) -> Reply:
@@ -121,11 +148,14 @@ class DirectConnection(NbdConnection):
 
     def arrived(self, pending: Pending, reply: Reply) -> None:
         """A reply, or the end of the connection, can be read."""
-        self._replies[id(pending)] = reply
-        pending.coroutine.enter()
+        # The end of the connection is the end of all, by their places.
+        over = [one for one in self._requests if one is not None] if reply.dead else [pending]
+        for one in over:
+            self._replies[id(one)] = reply
+            one.coroutine.enter()
 
     async def receive(self, pending: Pending) -> Reply:
         """The reply to ``pending``, dead at the connection's end."""
         await qemu_coroutine_yield()
-        self._requests[self._requests.index(pending)] = None
+        self._ended(pending)
         return self._replies.pop(id(pending))

@@ -12,7 +12,7 @@ from qsim.block.iovec import QEMUIOVector
 from qsim.block.nbd_connection import DirectConnection, NbdConnection, Pending
 from qsim.block.node import BlockDriverState, Limits, World, with_errno
 from qsim.block.stage import Stage
-from qsim.block.switches import NBD_REPLY_AT_ONCE, READ_ONLY_UNTOLD
+from qsim.block.switches import NBD_GONE_WAITS, NBD_REPLY_AT_ONCE, READ_ONLY_UNTOLD
 
 #: The largest request NBD carries (include/block/nbd.h NBD_MAX_BUFFER_SIZE), in bytes.
 NBD_MAX_BUFFER_SIZE = 32 * 1024 * 1024
@@ -71,9 +71,10 @@ class NbdNode(BlockDriverState):
         data: bytes | None = None,
     ) -> Reply:
         """nbd_co_request(): send, wait for the reply; a dead connection is EIO."""
-        if self.child.dead:
+        waits = NBD_GONE_WAITS in self.world.switches
+        pending = await self.connection.send(lambda: self.child.dead, waits)
+        if pending is None:
             return Reply(errno=number("EIO"))
-        pending = self.connection.send()
         self.stage.arrive(Request(self.child.name, op, offset, bytes_, flags, data), pending)
         reply = await self.connection.receive(pending)
         return Reply(errno=number("EIO")) if reply.dead else reply

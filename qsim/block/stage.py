@@ -140,7 +140,7 @@ class Stage(Generic[Cookie]):
         self.completions += 1
         gone = [chosen]
         if reply.dead:
-            gone += [h for h in self.held if h.request.child == request.child and h is not chosen]
+            gone = [held for held in self.held if held.request.child == request.child]
         self.held = [held for held in self.held if held not in gone]
         return [(held, reply) for held in gone]
 

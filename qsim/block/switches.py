@@ -58,6 +58,12 @@ READ_ONLY_UNTOLD = Switch(
     "in-place/read-only-export",
 )
 
+NBD_GONE_WAITS = Switch(
+    "a request to a child that is gone fails when no other to it is in flight any more",
+    "block/nbd.c nbd_co_send_request(), which connects again first, between 5.2 and 7.2; 11.1 is "
+    "taken to do so",
+)
+
 NBD_REPLY_AT_ONCE = Switch(
     "a request to an NBD child ends as soon as its own reply is there, whoever else waits on the "
     "connection",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from qemu.qmp import ExecuteError, QMPError
@@ -43,6 +43,8 @@ CLOCK_DRIFT_S = 0.05
 
 #: In so many turns of our loop a QMP message gets from the caller to the socket, or back.
 OWN_TURNS = 24
+#: So many commands are given side by side: each must be answered within the harness's patience.
+BATCH = 16
 
 
 class ClockJumped(Exception):
@@ -169,7 +171,8 @@ class QemuRun:
                 new.append(name)
             if node is None:
                 self.server.add(self.names.real(name), child, self._arrived)
-        await asyncio.gather(*(self._add_child(n, self.case.children[n].node) for n in new))
+        for some in _batches(new):
+            await asyncio.gather(*(self._add_child(n, self.case.children[n].node) for n in some))
 
     def _forget_children(self) -> None:
         for name in self.case.children:
@@ -479,12 +482,9 @@ class QemuRun:
         if self.played.spoilt:
             return
         self._keep()
-        await asyncio.gather(
-            *(
-                self.process.execute("blockdev-del", {"node-name": name})
-                for name in reversed(self.added)
-            )
-        )
+        for some in _batches(self.added[::-1]):
+            commands = (self.process.execute("blockdev-del", {"node-name": one}) for one in some)
+            await asyncio.gather(*commands)
         self._note_windows()
 
     def _keep(self) -> None:
@@ -553,6 +553,12 @@ async def _read_by_qemu(connection: Wire) -> None:
         await drained(connection, PATIENCE_S)
     except TimeoutError as error:
         raise QemuHung(str(error)) from error
+
+
+def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Names in groups: the last of very many commands would wait longer than one may."""
+    for i in range(0, len(names), BATCH):
+        yield names[i : i + BATCH]
 
 
 def _children(options: dict[str, Any]) -> list[Any]:
