@@ -17,6 +17,10 @@ T = TypeVar("T")
 AT_ONCE = 512
 
 
+#: How long what was cancelled may take to see it, in seconds.
+SEEN_S = 10
+
+
 class Background:
     """A thread that plays while its caller does something else.
 
@@ -93,7 +97,8 @@ class Background:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=SEEN_S)
 
     def close(self) -> None:
         """Drop what is not done and stop all processes; safe to call twice."""

@@ -325,8 +325,11 @@ class QemuProcess:
                 self.workdir.ended(self._process.pid)
         # A dead peer is what is wanted here; and a session whose set-up was cut short makes the
         # library assert that it had begun.
-        with suppress(QMPError, OSError, EOFError, AssertionError):
-            await self._qmp.disconnect()
+        over = asyncio.ensure_future(self._qmp.disconnect())
+        await asyncio.wait({over}, timeout=QUIT_S)
+        over.cancel()
+        with suppress(QMPError, OSError, EOFError, AssertionError, asyncio.InvalidStateError):
+            over.cancelled() or over.result()
         for path in (self.nbd_path, str(self.workdir.path / f"qmp-{self.number}.sock")):
             Path(path).unlink(missing_ok=True)
 
