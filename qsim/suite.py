@@ -28,7 +28,7 @@ from qsim.report.gate import Tally, render_verdict
 from qsim.report.terminal import render, rerun_command
 from qsim.scenario import Case, ScenarioError, load_paths
 from qsim.select import cases_of
-from qsim.target.background import Background
+from qsim.target.background import Background, result_of
 from qsim.target.error import TargetError
 from qsim.target.model import run_model
 from qsim.target.pool import DEFAULT_JOBS, Pool
@@ -230,7 +230,7 @@ class Session:
         probes = {case.id: case for case in cases}
         ask = partial(recognise, self.pool.version, probes, self.pool.run)
         try:
-            return self.background.submit(ask).result()
+            return result_of(self.background.submit(ask))
         except TargetError as error:
             raise pytest.UsageError(f"--qemu: {error}") from None
 
@@ -276,7 +276,7 @@ class Session:
         """What became of a case on the binary, when it is over."""
         if name not in self.played:  # Another process was to run this test, and has died.
             self.submit([name])
-        return self.played[name].over.result()
+        return result_of(self.played[name].over)
 
     def close(self) -> None:
         """Stop every QEMU."""

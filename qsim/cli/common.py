@@ -18,7 +18,7 @@ from qsim.outcome import Outcome
 from qsim.qapi import QapiError
 from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, revision
 from qsim.scenario import Case, ScenarioError, load_paths
-from qsim.target.background import Background
+from qsim.target.background import Background, result_of
 from qsim.target.error import TargetError
 
 
@@ -137,6 +137,6 @@ def on_binary(
         wanted = revision(name) if name else nearest(pool.version)
         cases = choose(wanted)
         futures = [background.submit(partial(pool.run, case)) for case in cases]
-        return pool.version, wanted, cases, [future.result() for future in futures]
+        return pool.version, wanted, cases, [result_of(future) for future in futures]
     finally:
         background.close()

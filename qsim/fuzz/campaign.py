@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 
 from qsim.fuzz.judge import WRONG, Judge, Judged, Kind
 from qsim.fuzz.strategy import Drawn
-from qsim.target.background import Background
+from qsim.target.background import Background, any_done
 
 #: So many scenarios are in flight: enough that waiting for QEMU's event limiter costs no time.
 IN_FLIGHT = 128
@@ -121,6 +121,6 @@ class Campaign:
 
     def _count(self, under_way: dict[Future[Found], int]) -> None:
         """Take out those that are done, of which there is one at least, and count them."""
-        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+        for future in any_done(under_way):
             del under_way[future]
             self.tally.add(future.result())

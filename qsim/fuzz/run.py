@@ -20,7 +20,7 @@ from qsim.outcome import Outcome
 from qsim.quorum.revisions import Revision
 from qsim.report.saved import Head, saved
 from qsim.scenario import Case
-from qsim.target.background import Background
+from qsim.target.background import Background, result_of
 from qsim.target.model import Decide, run_model
 
 #: So many differences are made smaller at most.
@@ -122,7 +122,7 @@ def fuzz(
 
     def once(drawn: Sequence[Drawn]) -> list[Judged]:
         futures = [background.submit(partial(judge.once, one)) for one in drawn]
-        return [future.result() for future in futures]
+        return [result_of(future) for future in futures]
 
     result = Result(tally, stopped_in=campaign.stopped_in)
     already: set[str] = set()

@@ -21,6 +21,7 @@ from qsim.leak.measure import Measured, measure
 from qsim.leak.table import TABLE
 from qsim.leak.thing import Repeated
 from qsim.suite import SESSION, TALLY, Session, session_of
+from qsim.target.background import result_of
 
 #: So many processes repeat side by side.
 SIDE_BY_SIDE = 3
@@ -51,7 +52,7 @@ class Lane:
         """What became of it."""
         if repeated.name not in self.played:  # Another process was to run this test, and has died.
             self.submit(repeated)
-        return self.played.pop(repeated.name).result()
+        return result_of(self.played.pop(repeated.name))
 
 
 LANE = pytest.StashKey[Lane]()

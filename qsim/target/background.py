@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from concurrent.futures import Future
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any, TypeVar
 
 from qsim.target.pool import DEFAULT_JOBS, Pool
@@ -19,6 +19,28 @@ AT_ONCE = 512
 
 #: How long what was cancelled may take to see it, in seconds.
 SEEN_S = 10
+
+
+#: How long a caller can be deaf to a signal, in seconds.
+HEAR_S = 0.2
+
+
+def any_done(futures: Collection[Future[T]]) -> set[Future[T]]:
+    """Those that are done, of which there is one at least.
+
+    The kernel can give a signal to any thread.  Python acts on it in the main thread, when that
+    runs next: one that waits without end is not woken, and Ctrl-C goes unheard.
+    """
+    while True:
+        done = wait(futures, HEAR_S, FIRST_COMPLETED).done
+        if done:
+            return done
+
+
+def result_of(future: Future[T]) -> T:
+    """What a future has in the end; signals are heard meanwhile."""
+    any_done([future])
+    return future.result()
 
 
 class Background:
@@ -56,7 +78,7 @@ class Background:
         return Pool(binary, jobs, iothread)
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        return result_of(asyncio.run_coroutine_threadsafe(coroutine, self._loop))
 
     def submit(self, play: Callable[[], Awaitable[T]]) -> Future[T]:
         """Call ``play`` on the thread when its turn comes; the future has what it returns.
