@@ -481,16 +481,22 @@ class QemuRun:
             await self._unexport()
         if self.played.spoilt:
             return
-        self._keep()
+        surplus = self._keep()
         for some in _batches(self.added[::-1]):
             commands = (self.process.execute("blockdev-del", {"node-name": one}) for one in some)
             await asyncio.gather(*commands)
+        # Not before their nodes, which in 5.2 would connect again, and go at a bad moment for it.
+        for name in surplus:
+            self.server.remove(name)
         self._note_windows()
 
-    def _keep(self) -> None:
-        """Children's nodes that can serve another case are not deleted, nor those too many kept."""
+    def _keep(self) -> list[str]:
+        """Children's nodes that can serve another case are not deleted, nor those too many kept.
+
+        :return: those too many, which are to be deleted and serve nobody any more.
+        """
         if self.kept is None:
-            return
+            return []
         for name, child in self.stage.children.items():
             real = self.names.real(name)
             if not child.dead and name not in self.examined:
@@ -500,9 +506,8 @@ class QemuRun:
                 self.added.insert(0, real)
         self.added = [name for name in self.added if name not in self.played.lent]
         surplus = self.kept.surplus()
-        for name in surplus:
-            self.server.remove(name)
         self.added[:0] = surplus
+        return surplus
 
     async def _unexport(self) -> None:
         """Delete the export; it is gone only when its event is there."""
