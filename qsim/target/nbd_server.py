@@ -193,13 +193,17 @@ class ChildServer:
         entry = self._exports.get(export)
         return len(entry.connections) if entry else 0
 
-    def partial(self, exports: Iterable[str]) -> bool:
-        """Whether a request to one of ``exports`` has arrived in part, so more is on its way."""
-        return any(
-            connection.partial
-            for export in exports
-            if export in self._exports
-            for connection in self._exports[export].connections
+    def unfinished(self, exports: Iterable[str]) -> tuple[bool, int]:
+        """Whether a request to one of ``exports`` has arrived in part, and how many parts came.
+
+        A peer whose request is larger than the socket takes sends the rest as we read it, and
+        goes on when it has sent the last part: then, and not when it was asked to.
+        """
+        found = [self._exports[export].connections for export in exports if export in self._exports]
+        connections = [connection for some in found for connection in some]
+        return (
+            any(connection.partial for connection in connections),
+            sum(connection.pieces for connection in connections),
         )
 
     def record(self, text: str) -> None:

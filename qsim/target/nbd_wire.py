@@ -37,6 +37,8 @@ class Wire(asyncio.BufferedProtocol):
         self.gone = False
         #: Set when nothing that still arrives is of interest.
         self.deaf = False
+        #: How often what came ended in the middle of a message.
+        self.pieces = 0
         self._space = bytearray(64 * 1024)
         self._view = memoryview(self._space)
         self._end = 0
@@ -94,6 +96,7 @@ class Wire(asyncio.BufferedProtocol):
             self._view = memoryview(self._space)
         self._view[: len(rest)] = rest
         self._end = len(rest)
+        self.pieces += bool(rest)
 
     @property
     def partial(self) -> bool:

@@ -426,11 +426,15 @@ class QemuRun:
     async def _settle(self) -> None:
         """Return when QEMU can do nothing more, and record what it asked."""
         deadline = time.monotonic() + PATIENCE_S
+        children = [*map(self.names.real, self.case.children)]
+        before = self.server.unfinished(children)
         while True:
             await self._turn()
-            # A large request can be on its way in parts: QEMU waits for us to read it.
-            if not self.server.partial(map(self.names.real, self.case.children)):
+            now = self.server.unfinished(children)
+            # A large request comes in parts; what follows its last one can come after the turn.
+            if now == before and not now[0]:
                 break
+            before = now
             if time.monotonic() > deadline:
                 raise QemuHung("a child's request arrived only in part")
         self.stage.settle()
