@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qsim.block.child import extent_kind
 from qsim.block.errno import NBD_ERRNOS, number
-from qsim.block.flags import BDRV_SECTOR_SIZE, Perm, Req, Status
+from qsim.block.flags import BDRV_REQUEST_MAX_BYTES, BDRV_SECTOR_SIZE, Perm, Req, Status
 from qsim.block.io import (
     align_down,
     bdrv_co_block_status,
@@ -18,6 +18,7 @@ from qsim.block.io import (
 from qsim.block.iovec import qemu_iovec_init_buf
 from qsim.block.nbd_node import NBD_MAX_BUFFER_SIZE
 from qsim.block.node import BdrvChild
+from qsim.block.switches import ZEROES_AT_ONCE
 
 _WIRE = {number(name) for name in NBD_ERRNOS}
 #: Errnos the server folds into one that NBD has (system_errno_to_nbd_errno()).
@@ -107,7 +108,14 @@ class Export:
             req |= Req.MAY_UNMAP
         if "fast-zero" in flags:
             req |= Req.NO_FALLBACK
-        return await bdrv_co_pwritev(self.root, offset, bytes_, None, req)
+        if ZEROES_AT_ONCE in self.root.bs.world.switches:
+            return await bdrv_co_pwritev(self.root, offset, bytes_, None, req)
+        ret = 0
+        while ret >= 0 and bytes_:
+            num = min(bytes_, BDRV_REQUEST_MAX_BYTES)
+            ret = await bdrv_co_pwritev(self.root, offset, num, None, req)
+            offset, bytes_ = offset + num, bytes_ - num
+        return ret
 
     async def _status(self, offset: int, bytes_: int) -> GuestReply:
         """blockstatus_to_extents() for one extent: asks on while the answers are alike."""

@@ -115,6 +115,12 @@ REOPEN = Switch(
     "reopen/no-such-node",
 )
 
+ZEROES_AT_ONCE = Switch(
+    "zeroes of any size are one request to the exported node, also of none at all",
+    "nbd/server.c nbd_handle_request(), with a blk_pwrite_zeroes() of 64 bits, between 5.2 and 7.2",
+    "write-zeroes/fast-zero-of-nothing",
+)
+
 AIOCB_REFCOUNT = Switch(
     "a request in flight is counted: cancelling one holds it, asks for its end and waits until "
     "nobody else holds it, instead of each kind of request waiting in its own way",
