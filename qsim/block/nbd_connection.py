@@ -5,13 +5,13 @@ There is no reader of its own: of the requests that wait, one holds ``receive_mu
 for itself or for others.  With several in flight this shows: a request that has read its own
 reply needs the mutex once more to end, and waits while the next reader, who was handed it, waits
 for a reply to come (block/nbd.c nbd_receive_replies(), nbd_recv_coroutines_wake(); 7.2 and 10.0).
-5.2 had a reader, which waits for the request it wakes (nbd_connection_entry()); in 11.1 it does
-not show any more.
+5.2 had a reader, which waits for the request it wakes (nbd_connection_entry()).  In 11.1, whose
+source was not at hand, whoever comes when nobody reads is the reader, and none waits to end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from qsim.block.child import Reply
@@ -22,6 +22,7 @@ from qsim.block.coroutine import (
     qemu_coroutine_self,
     qemu_coroutine_yield,
 )
+from qsim.block.switches import NBD_READER, NBD_REPLY_AT_ONCE, Switch
 
 MAX_NBD_REQUESTS = 16
 DEAD = Reply(dead=True)
@@ -139,8 +140,40 @@ class NbdConnection:
         return True
 
 
+class FreeConnection(NbdConnection):
+    """The same in 11.1, by what 11.1.3 does: who reads holds nothing that others wait for.
+
+    Whoever ends, or goes on with its next request, wakes the one with the first place of those
+    that wait, which runs later: by then another may be the reader.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._read = False
+
+    async def receive(self, pending: Pending) -> Reply:
+        """The reply to ``pending``, dead at the connection's end."""
+        while self._current is None or self._current[0] is not pending:
+            if self._current is not None or self._read:
+                pending.receiving = True
+                await qemu_coroutine_yield()
+                continue
+            self._read = True
+            while not self._inbox and not self._end:
+                self._reader = qemu_coroutine_self()
+                await qemu_coroutine_yield()
+            self._read = False
+            self._current = self._inbox.pop(0) if self._inbox else (pending, DEAD)
+            if self._current[0] is not pending:
+                self._wake_one(self._current[0])
+        reply, self._current = self._current[1], None
+        any(self._wake_one(request) for request in self._requests if request is not None)
+        self._ended(pending)
+        return reply
+
+
 class DirectConnection(NbdConnection):
-    """The same up to 5.2 and since some release after 10.0: a reply read is passed on at once."""
+    """The same up to 5.2: one coroutine reads, and a reply read is passed on at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,3 +192,10 @@ class DirectConnection(NbdConnection):
         await qemu_coroutine_yield()
         self._ended(pending)
         return self._replies.pop(id(pending))
+
+
+def connection_of(switches: Collection[Switch]) -> NbdConnection:
+    """The connection of a release."""
+    if NBD_READER in switches:
+        return DirectConnection()
+    return FreeConnection() if NBD_REPLY_AT_ONCE in switches else NbdConnection()

@@ -9,10 +9,10 @@ from qsim.block.error import QmpError
 from qsim.block.flags import Perm, Req, Status
 from qsim.block.io import align_down
 from qsim.block.iovec import QEMUIOVector
-from qsim.block.nbd_connection import DirectConnection, NbdConnection, Pending
+from qsim.block.nbd_connection import Pending, connection_of
 from qsim.block.node import BlockDriverState, Limits, World, with_errno
 from qsim.block.stage import Stage
-from qsim.block.switches import NBD_GONE_WAITS, NBD_REPLY_AT_ONCE, READ_ONLY_UNTOLD
+from qsim.block.switches import NBD_GONE_WAITS, READ_ONLY_UNTOLD
 
 #: The largest request NBD carries (include/block/nbd.h NBD_MAX_BUFFER_SIZE), in bytes.
 NBD_MAX_BUFFER_SIZE = 32 * 1024 * 1024
@@ -32,8 +32,7 @@ class NbdNode(BlockDriverState):
         super().__init__(world, node_name)
         self.child = child
         self.stage = stage
-        at_once = NBD_REPLY_AT_ONCE in world.switches
-        self.connection = DirectConnection() if at_once else NbdConnection()
+        self.connection = connection_of(world.switches)
         self._data_cache: tuple[int, int] | None = None
         features = child.features
         if "fua" in features:

@@ -72,6 +72,13 @@ NBD_REPLY_AT_ONCE = Switch(
     "together/two-fifo-reads,-each-goes-its-own-way",
 )
 
+NBD_READER = Switch(
+    "one coroutine reads the replies of an NBD child, and at the connection's end the requests in "
+    "flight end by their places, whoever of them read last",
+    "block/nbd.c nbd_connection_entry(), gone between 5.2 and 7.2",
+    "dead-child/dies-of-a-flush,-who-came-last-reads",
+)
+
 CONFLICT_NAMES_BOTH = Switch(
     "who may not do what with a node is told with both users and what each needs, after all "
     "permissions have changed, not with the one user a new demand was held against",

@@ -28,6 +28,7 @@ from qsim.block.switches import (
     NBD_FEW_ERRNOS,
     NBD_GONE_IS_EBADF,
     NBD_GONE_WAITS,
+    NBD_READER,
     NBD_REPLY_AT_ONCE,
     NO_FLUSH_DROPS_FUA,
     NO_PERMISSIONS,
@@ -197,7 +198,7 @@ REVISIONS: tuple[Revision, ...] = (
     Revision(
         "5.2",
         "QEMU 5.2 block/quorum.c",
-        switches=frozenset({NBD_REPLY_AT_ONCE}),
+        switches=frozenset({NBD_REPLY_AT_ONCE, NBD_READER}),
         releases=("5.2",),
     ),
     Revision("7.2", "QEMU 7.2 block/quorum.c", switches=_SEVEN, releases=("7.2",)),
