@@ -27,6 +27,7 @@ from qsim.report.figures import write_figures
 from qsim.report.gate import Tally, render_verdict
 from qsim.report.terminal import render, rerun_command
 from qsim.scenario import Case, ScenarioError, load_paths
+from qsim.scenario.error import ModelError
 from qsim.select import cases_of
 from qsim.target.background import Background, result_of
 from qsim.target.error import TargetError
@@ -211,9 +212,18 @@ class Session:
         self.open = {case.id: Ways(case, self.revision, most) for case in cases if case.is_open}
         self.cases: dict[str, Case] = {}
         for case in cases:
-            self.cases |= self.open[case.id].closed if case.is_open else {case.id: case}
+            self.cases |= self._closed(case)
         meant = cases_of(load_paths(map(Path, intended), names), self.revision)
         self.intended = {case.id: case for case in expanded(meant, self.revision, most)}
+
+    def _closed(self, case: Case) -> dict[str, Case]:
+        """A case, or those of its ways; none where the model fails, which test_every_way tells."""
+        if not case.is_open:
+            return {case.id: case}
+        try:
+            return self.open[case.id].closed
+        except ModelError:
+            return {}
 
     def _pool(self, option: str, binary: str) -> Pool:
         assert self.background is not None
@@ -383,7 +393,10 @@ def check_model(session: Session, case: Case) -> str | None:
 
 def check_open(ways: Ways) -> str | None:
     """Where what can come of a case on the model is not what it allows; None when it is that."""
-    wrong = ways.wrong()
+    try:
+        wrong = ways.wrong()
+    except ModelError as error:
+        return str(error)
     return "\n".join([f"{ways.case.id}: not what is allowed", *wrong]) if wrong else None
 
 

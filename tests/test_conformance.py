@@ -260,6 +260,31 @@ def test_planted_defect_is_found_and_named(
     assert re.search(rf"fixture: +\S*{family}\.yaml:\d+", text)
 
 
+def test_model_that_never_asks_who_is_left_open_fails(
+    conformance: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coroutine, "read_fifo_child", fifo_without_retry)
+    result = conformance(f"--scenarios={data_path('fixtures') / 'any-order.yaml'}")
+    assert result.ret == 1
+    text = result.stdout.str()
+    assert "any-order/a-read-in-FIFO-order-that-anybody-may-fail: not what is allowed" in text
+    assert "anybody may fail by c0 EIO: read 0 512: ret: 0 != EIO" in text
+
+
+def test_model_that_fails_where_the_order_is_open_is_one_that_fails(
+    conformance: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def one_too_many(acb: QuorumAIOCB) -> int:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(coroutine, "read_fifo_child", one_too_many)
+    result = conformance(f"--scenarios={data_path('fixtures') / 'any-order.yaml'}")
+    assert result.ret == 1
+    assert result.parseoutcomes()["failed"] == 1
+    text = result.stdout.str()
+    assert re.search(r"any-order.yaml:\d+: the model fails, which is a bug: IndexError", text)
+
+
 # The same with the driver of 2014.
 
 

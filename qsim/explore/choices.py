@@ -167,9 +167,15 @@ def _closed_child(spec: ChildSpec, made: Made, raw: dict[str, Any]) -> ChildSpec
 def _narrowed(case: Case, step: Step, chosen: set[tuple[str, str]]) -> Step:
     """A step with those of its expectations that are for what was chosen.
 
+    A child may not have been asked by which they tell apart, as one that is wrong about it stops
+    too soon: then those that what was chosen does not contradict are for it, and it must fail.
+
     :raise ScenarioError: when there is none.
     """
-    allowed = tuple(one for one in step.allowed if set(one.when) <= chosen)
+    decided = {child for child, _ in chosen}
+    allowed = tuple(one for one in step.allowed if set(one.when) <= chosen) or tuple(
+        one for one in step.allowed if {it for it in one.when if it[0] in decided} <= chosen
+    )
     if step.allowed and not allowed:
         told = ", ".join(f"{child}: {text}" for child, text in sorted(chosen))
         raise ScenarioError(case.file, step.line, "expect", f"nothing is expected when {told}")
