@@ -127,6 +127,8 @@ class DriveRun(QemuRun):
         return True
 
     async def _take_down(self) -> None:
+        # Nobody can wait for them once the process is gone.
+        await self._held_events_out()
         await super()._take_down()
         await self.process.quit()
 

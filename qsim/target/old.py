@@ -9,7 +9,6 @@ process of its own.
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from pathlib import Path
 from typing import Any
@@ -176,9 +175,7 @@ class OldRun(QemuRun):
 
     async def _take_down(self) -> None:
         """The process goes, and with it all that it has."""
-        self._note_windows()
-        await asyncio.sleep(self.windows.wait_all_s())
-        await self.process.ping()
+        await self._held_events_out()
         self.over = True
         if self.guest is not None:
             self.guest.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from qsim.target.attribute import Played, attribute
 from qsim.target.drive import run_drive
 from qsim.target.error import NotUsable, QemuDied, QemuHung
 from qsim.target.images import find_qemu_img
-from qsim.target.limiter import Windows
+from qsim.target.limiter import Windows, closed
 from qsim.target.nbd_proto import NbdError
 from qsim.target.nbd_server import ChildServer
 from qsim.target.old import is_old, reconnects, run_old, unsupported
@@ -290,11 +291,12 @@ class Pool:
                 process = await self._running(slot)
                 if not failure:
                     return slot, process
-                # By the clock the window is closed.  QEMU's timer may be late: then an event of
+                # By the clock the window is over.  QEMU's timer may be late: then an event of
                 # another case is still held, and ours would be in its place.
                 with suppress(QemuDied, QemuHung, QMPError):
+                    before_s = time.monotonic()
                     await process.timers_ran()
-                    if slot.suits(failure):
+                    if slot.wait_s(before_s) <= 0:
                         return slot, process
             except BaseException:
                 self._slots.release(slot)
@@ -326,10 +328,7 @@ class Pool:
             try:
                 # An event of ours can be held in a window that another case has opened.
                 await asyncio.sleep(max(0.0, windows.wait_s([FAILURE_KEY])))
-                await process.timers_ran()
-                while (wait_s := _own_wait_s(played, process, windows)) > 0:
-                    await asyncio.sleep(wait_s)
-                    await process.timers_ran()
+                await closed(process, windows, lambda: _own_keys(played, process, windows))
             except (QemuDied, QemuHung, QMPError):
                 return None
         attribute(played, process.events)
@@ -367,8 +366,8 @@ async def _end(process: QemuProcess) -> None:
     await process.stop()
 
 
-def _own_wait_s(played: Played, process: QemuProcess, windows: Windows) -> float:
-    """Seconds until no limiter window that this run has opened can hold an event of its own."""
+def _own_keys(played: Played, process: QemuProcess, windows: Windows) -> set[str]:
+    """The limiter windows that this run has opened, which can hold an event of its own."""
     keys = set()
     for event in process.events.since(played.first_event):
         node = event.data.get("node-name", event.data.get("reference"))
@@ -376,7 +375,7 @@ def _own_wait_s(played: Played, process: QemuProcess, windows: Windows) -> float
             key = f"{event.name} {node}" if event.name != FAILURE_KEY else FAILURE_KEY
             windows.opened(key, event.received_s)
             keys.add(key)
-    return windows.wait_s(keys)
+    return keys
 
 
 def _means_failure(case: Case) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from qemu.qmp import ExecuteError, QMPError
@@ -24,7 +24,7 @@ from qsim.scenario.case import ENDS_EARLY, REFUSED, WAITS, WAITS_REFUSED, Case, 
 from qsim.target.attribute import SCENARIO_EVENTS, Played, scenario_event
 from qsim.target.error import QemuDied, QemuHung
 from qsim.target.kept import KeptNodes, can_keep, key_of, number_of
-from qsim.target.limiter import Windows
+from qsim.target.limiter import Windows, closed
 from qsim.target.names import Names
 from qsim.target.nbd_client import GuestConnection, GuestReply, NbdConnectionLost
 from qsim.target.nbd_proto import NbdError
@@ -215,11 +215,8 @@ class QemuRun:
         """Play one step; False when the run cannot go on."""
         self._note_windows()
         keys = [self._real_key(key) for key in expected_keys(step, self.key)]
-        while (wait_s := self.windows.wait_s(keys)) > 0:
-            await asyncio.sleep(wait_s)
-            # An event that was held back goes out now, and opens the window once more.
-            await self.process.timers_ran()
-            self._note_windows()
+        if self.windows.known(keys):
+            await closed(self.process, self.windows, lambda: self._noted(keys))
             self.played.starts[-1] = time.time()
         children = self.stage.children
         self.stage.begin(step.complete)
@@ -467,12 +464,9 @@ class QemuRun:
 
     async def _take_down(self) -> None:
         """Remove the export and the nodes; children answer whatever they are asked now."""
-        self._note_windows()
         if any(child.dead for child in self.stage.children.values()):
-            # The flushes to come fail on it and are reported: an event that the limiter still
-            # holds for this run must be out before.
-            await asyncio.sleep(self.windows.wait_all_s())
-            await self.process.ping()
+            # The flushes to come fail on it and are reported.
+            await self._held_events_out()
         self.played.end_s = time.time()
         self.over = True
         for held in self.stage.held:
@@ -493,6 +487,12 @@ class QemuRun:
         for name in surplus:
             self.server.remove(name)
         self._note_windows()
+
+    async def _held_events_out(self) -> None:
+        """Return when the events that the limiter holds for this run are here."""
+        self._note_windows()
+        await asyncio.sleep(self.windows.wait_all_s())
+        await self.process.timers_ran()
 
     def _keep(self) -> list[str]:
         """Children's nodes that can serve another case are not deleted, nor those too many kept.
@@ -532,6 +532,10 @@ class QemuRun:
         """A limiter key with the node's name as QEMU knows it."""
         event, _, node = key.partition(" ")
         return f"{event} {self.names.real(node)}" if node else event
+
+    def _noted(self, keys: Collection[str]) -> Collection[str]:
+        self._note_windows()
+        return keys
 
     def _note_windows(self) -> None:
         for event in self.process.events.since(self.played.first_event):

@@ -63,12 +63,12 @@ class Slot:
             self.marks.remove(mark)
             process.events.forget(min(self.marks, default=process.events.mark()))
 
-    def wait_s(self) -> float:
-        """Seconds until QUORUM_FAILURE's window is closed."""
-        return self.windows.wait_s([FAILURE_KEY])
+    def wait_s(self, now_s: float | None = None) -> float:
+        """Seconds until QUORUM_FAILURE's window is over, from ``now_s`` (monotonic) or now."""
+        return self.windows.wait_s([FAILURE_KEY], now_s)
 
     def suits(self, failure: bool) -> bool:
-        """Whether a case can play here now: one that means to see QUORUM_FAILURE, or another."""
+        """Whether a case may play here: one that means to see QUORUM_FAILURE, or another."""
         return not failure or self.wait_s() <= 0
 
 
