@@ -15,12 +15,8 @@ T = TypeVar("T")
 
 #: So many plays are under way or wait for a process; those submitted beyond wait in a list.
 AT_ONCE = 512
-
-
 #: How long what was cancelled may take to see it, in seconds.
 SEEN_S = 10
-
-
 #: How long a caller can be deaf to a signal, in seconds.
 HEAR_S = 0.2
 
