@@ -62,6 +62,10 @@ class Run:
         self.drained = False
         self.replies: list[tuple[int, GuestReply | None]] = []
         self.early: tuple[str, ...] = ()
+        #: How many events there were before the step.
+        self.first_event = 0
+        #: Whether the scenario is over and the process ends.
+        self.closing = False
         self.outcome = Outcome(f"model {revision.name}", sees_memory=True)
 
     def run_until_done(self, *coroutines: Coroutine) -> None:
@@ -129,6 +133,7 @@ class Run:
         """The process ends in an orderly way: what it has not freed by then, it leaks."""
         if self.outcome.trouble:
             return
+        self.closing = True
         self.stage.begin(())
         for child in self.stage.children.values():
             child.faults = child.step_faults = []
@@ -142,7 +147,7 @@ class Run:
 
     def _step(self, step: Step, shown: StepOutcome) -> bool:
         """Play one step; False when the run cannot go on."""
-        first_event = len(self.world.events)
+        self.first_event = len(self.world.events)
         self.stage.begin(step.complete)
         children = self.stage.children
         for name, faults in step.faults.items():
@@ -171,7 +176,7 @@ class Run:
             child.step_faults = []
         shown.beats = self.stage.end()
         shown.early, self.early = self.early, ()
-        shown.events = self.world.events[first_event:]
+        shown.events = self.world.events[self.first_event :]
         self.outcome.trouble += filter(None, map(self.dialect.event_problem, shown.events))
         if self.stage.impossible and not (shown.undefined or shown.exit):
             self.outcome.trouble.append(
@@ -293,7 +298,16 @@ def run_model(case: Case, revision: Revision, decide: Decide | None = None) -> O
     :raise ScenarioError: when it does something the model does not know.
     :raise ModelError: when the model fails.
     """
-    run = Run(case, revision, decide)
+    return played(Run(case, revision, decide))
+
+
+def played(run: Run) -> Outcome:
+    """Play a run to its end.
+
+    :raise ScenarioError: when it does something the model does not know.
+    :raise ModelError: when the model fails.
+    """
+    case = run.case
     try:
         return run.play()
     except NotImplementedError as error:
