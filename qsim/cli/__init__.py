@@ -16,6 +16,7 @@ from qsim.cli.fuzz import fuzz_binary
 from qsim.cli.run import compare_cases, list_cases, run
 from qsim.cli.schema import schema
 from qsim.cli.series import series
+from qsim.cli.trace import trace
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,5 +36,5 @@ def main() -> None:
     """
 
 
-for command in (list_cases, run, compare_cases, series, explore_cases, fuzz_binary, schema):
+for command in (list_cases, run, trace, compare_cases, series, explore_cases, fuzz_binary, schema):
     main.add_command(command)

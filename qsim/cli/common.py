@@ -52,6 +52,9 @@ def reports(command: Callable[P, T]) -> Callable[P, T]:
         except (ScenarioError, QapiError) as error:
             click.echo(f"qsim: {error}", err=True)
             sys.exit(2)
+        except BrokenPipeError:
+            # Whoever read has seen enough; click ends quietly then.
+            raise
         except OSError as error:
             click.echo(f"qsim: {error.filename}: {error.strerror}", err=True)
             sys.exit(2)

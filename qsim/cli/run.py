@@ -6,9 +6,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import click
 
+from qsim.cli.asked import asked_or_named, closed, node_options, place, save
 from qsim.cli.common import (
     cases_named,
     iothread_option,
@@ -17,9 +19,11 @@ from qsim.cli.common import (
     reports,
     revision_option,
 )
+from qsim.cli.format import format_option, here
 from qsim.explore.ways import expanded
 from qsim.outcome import Outcome, against_fixture, between
 from qsim.quorum.revisions import DEFAULT, Revision, revision
+from qsim.report import mail
 from qsim.report.terminal import render, render_outcome, rerun_command, short_path
 from qsim.scenario import Case
 from qsim.select import cases_of
@@ -36,29 +40,66 @@ def list_cases(selectors: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("selectors", nargs=-1, required=True, metavar="CASE|FILE...")
+@click.argument("selectors", nargs=-1, metavar="[CASE|FILE|SCENARIO]...")
 @revision_option
 @qemu_option
 @iothread_option
+@node_options
+@click.option(
+    "--save",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the scenario and what came of it as a scenario file.",
+)
+@format_option
 @reports
 def run(
-    selectors: tuple[str, ...], revision_name: str | None, qemu: str | None, iothread: bool
+    selectors: tuple[str, ...],
+    revision_name: str | None,
+    qemu: str | None,
+    iothread: bool,
+    drive: str | None,
+    blockdev: str | None,
+    file: Path | None,
+    format_: str,
 ) -> None:
-    """Run cases and tell what happened: on the model, or on a binary with --qemu."""
-    named = cases_named(selectors)
+    """Run cases and tell what happened: on the model, or on a binary with --qemu.
+
+    \b
+    Examples:
+      qsim run fifo/second-child-answers
+      qsim run 'children=3 threshold=2; child 1: read EIO; read 0 512'
+      qsim run 'children=A,B pattern=fifo; c0: EIO x2; write -P 0x41 0 1k; read 0 512'
+      qsim run -blockdev driver=quorum,children.0=c0,vote-threshold=1 'read 0 512'
+      qsim run 'children=2; flush' --qemu ./qemu-system-x86_64 --save flush.yaml
+
+    A SCENARIO is statements with ';' between them: settings (children, threshold, pattern,
+    rewrite, blkverify, size), what a child holds or how it fails, and what is done, in the words
+    of qemu-io.
+    """
+    named = asked_or_named(selectors, drive, blockdev)
+    if not named:
+        raise click.UsageError("name a case or a file, or say what is to be done")
     if qemu is None:
         wanted = revision(revision_name or DEFAULT)
-        cases = expanded(named, wanted)
+        cases = closed(named, wanted)
         outcomes = [run_model(case, wanted) for case in cases]
+        about = mail.of_model(wanted)
     else:
-        choose = partial(expanded, named)
-        _, _, cases, outcomes = on_binary(qemu, choose, revision_name, iothread)
-    trouble = False
-    for case, outcome in zip(cases, outcomes, strict=True):
-        click.echo(f"{case.id} ({short_path(case.file)}:{case.line})")
-        click.echo(render_outcome(outcome))
-        trouble = trouble or bool(outcome.trouble)
-    sys.exit(1 if trouble else 0)
+        version, wanted, cases, outcomes = on_binary(
+            qemu, partial(closed, named), revision_name, iothread
+        )
+        about = mail.of_binary(version, qemu)
+    if file is not None:
+        if len(cases) != 1:
+            raise click.UsageError(f"--save takes one case, these are {len(cases)}")
+        save(cases[0], outcomes[0], file, wanted)
+    told = [
+        f"{case.id} ({place(case)})\n{render_outcome(outcome)}"
+        for case, outcome in zip(cases, outcomes, strict=True)
+    ]
+    here("\n".join(told), format_, [about])
+    sys.exit(1 if any(outcome.trouble for outcome in outcomes) else 0)
 
 
 @click.command("compare")
