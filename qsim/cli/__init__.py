@@ -12,6 +12,7 @@ import click
 
 from qsim import __version__
 from qsim.cli.explore import explore_cases
+from qsim.cli.export import export
 from qsim.cli.fuzz import fuzz_binary
 from qsim.cli.run import compare_cases, list_cases, run
 from qsim.cli.schema import schema
@@ -36,5 +37,15 @@ def main() -> None:
     """
 
 
-for command in (list_cases, run, trace, compare_cases, series, explore_cases, fuzz_binary, schema):
+for command in (
+    list_cases,
+    run,
+    trace,
+    export,
+    compare_cases,
+    series,
+    explore_cases,
+    fuzz_binary,
+    schema,
+):
     main.add_command(command)

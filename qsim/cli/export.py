@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``qsim export``: a scenario for who has no qsim."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from qsim.cli.asked import asked_or_named, closed, is_asked, node_options, place
+from qsim.cli.common import reports, revision_option
+from qsim.export.iotest import iotest_text, reference_text
+from qsim.export.plan import Plan, plan
+from qsim.export.reach import BeyondReach
+from qsim.export.shell import script_text
+from qsim.quorum.revisions import DEFAULT, Revision, revision
+from qsim.report.mail import ours
+from qsim.report.saved import Head, saved
+from qsim.scenario import Case
+from qsim.scenario.asked import load_asked
+from qsim.target.model import run_model
+
+
+@click.command("export")
+@click.argument("selector", metavar="CASE|SCENARIO")
+@click.option("--qemu-io", "form", flag_value="qemu-io", help="A shell script of QEMU's tools.")
+@click.option("--iotest", "form", flag_value="iotest", help="A test for tests/qemu-iotests/tests/.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="Where to: the script's file (else it is printed), or the tests' folder (else here).",
+)
+@revision_option
+@node_options
+@reports
+def export(
+    selector: str,
+    form: str | None,
+    output: Path | None,
+    revision_name: str | None,
+    drive: str | None,
+    blockdev: str | None,
+) -> None:
+    """Write a case down so that it can be tried without qsim.
+
+    \b
+    Examples:
+      qsim export --qemu-io fifo/every-error-is-reported
+      qsim export --qemu-io 'children=A,B pattern=fifo; c0: EIO; read 0 512' -o retry.sh
+      qsim export --iotest 'children=A,B,B threshold=2; read 0 512' -o tests/qemu-iotests/tests
+
+    It expects what the model of the revision shows. What files, blkdebug and one order of
+    completion cannot express is refused with the reason, and with the nearest scenario that can be
+    exported. Exit status 2 then.
+    """
+    if form is None:
+        raise click.UsageError("say what is to be written: --qemu-io or --iotest")
+    wanted = revision(revision_name or DEFAULT)
+    cases = closed(asked_or_named([selector], drive, blockdev), wanted)
+    if len(cases) != 1:
+        raise click.UsageError(f"{selector!r} is {len(cases)} cases; name one: FAMILY/NAME")
+    (case,) = cases
+    try:
+        made = plan(case, run_model(case, wanted))
+    except BeyondReach as beyond:
+        _refuse(case, beyond, wanted)
+    origin = f"Made from {case.id} ({place(case)}) by {ours()}."
+    if form == "qemu-io":
+        _script(made, origin, output)
+    else:
+        _iotest(made, origin, output or Path())
+
+
+def _script(made: Plan, origin: str, output: Path | None) -> None:
+    text = script_text(made, origin)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    output.write_text(text, "utf-8")
+    output.chmod(0o755)
+    click.echo(f"written: {output}")
+
+
+def _iotest(made: Plan, origin: str, folder: Path) -> None:
+    name = _name(made.case)
+    test = folder / name
+    test.write_text(iotest_text(made, origin), "utf-8")
+    test.chmod(0o755)
+    reference = folder / f"{name}.out"
+    reference.write_text(reference_text(made), "utf-8")
+    click.echo(f"written: {test}, {reference}")
+
+
+def _name(case: Case) -> str:
+    """A name as tests there have: words and dashes."""
+    words = "asked" if is_asked(case) else f"{case.family} {case.name}"
+    return f"quorum-{re.sub(r'[^a-z0-9]+', '-', words.lower()).strip('-')}"
+
+
+def _refuse(case: Case, beyond: BeyondReach, wanted: Revision) -> None:
+    click.echo(f"qsim: {case.id} cannot be exported:", err=True)
+    for reason in beyond.reasons:
+        click.echo(f"  - {reason}", err=True)
+    if beyond.nearest is not None:
+        nearest = load_asked(beyond.nearest)
+        head = Head("nearest", f"Like {case.id}, as far as it can be exported.", case.source,
+                    wanted.name)  # fmt: skip
+        click.echo("the nearest that can be, as a scenario file:\n", err=True)
+        click.echo(saved(beyond.nearest, run_model(nearest, wanted), head), err=True)
+    sys.exit(2)
