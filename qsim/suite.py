@@ -21,6 +21,7 @@ from qsim import spread
 from qsim.data import fixtures_path
 from qsim.explore.ways import MOST, Ways, expanded
 from qsim.outcome import Outcome, against_fixture
+from qsim.page.write import told_of, write_report
 from qsim.quorum.revisions import DEFAULT, REVISIONS, revision
 from qsim.recognise import Recognised, recognise
 from qsim.report.figures import write_figures
@@ -99,6 +100,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=MOST,
         help="of a scenario that leaves the order open, play at most N ways: all of them, or a "
         f"sample with every outcome (default: {MOST})",
+    )
+    group.addoption(
+        "--report", metavar="DIR", help="write the run as one HTML page there, index.html"
     )
     group.addoption("--figures", metavar="FILE", help="write the closing figures there, as JSON")
 
@@ -428,6 +432,8 @@ def pytest_runtest_makereport(
     witness = _params(item).get("witness")
     if call.when == "call" and witness:
         entry = Tally.entry(witness, report.outcome, item.stash.get(VERDICT, None))
+        if item.config.getoption("--report"):
+            entry |= told_of(_params(item)["qsim_case"], report, item.stash.get(VERDICT, None))
         report.qsim = entry  # type: ignore[attr-defined]
     return report
 
@@ -449,6 +455,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         warning = "NO BINARY WAS COMPARED: name one with --qemu=PATH"
         terminalreporter.write_line("")
         terminalreporter.write_line(warning, yellow=True, bold=True)
+    if config.getoption("--report"):
+        write_report(Path(config.getoption("--report")), tally)
     if config.getoption("--figures"):
         write_figures(Path(config.getoption("--figures")), tally)
 

@@ -66,6 +66,8 @@ class Tally:
     run: Run
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     entries: list[dict[str, Any]] = field(default_factory=list)
+    #: Those with what a page tells of them.
+    told: list[dict[str, Any]] = field(default_factory=list)
 
     @staticmethod
     def entry(witness: str, result: str, verdict: Verdict | None) -> dict[str, Any]:
@@ -86,6 +88,8 @@ class Tally:
         self.counts[entry["witness"], entry["result"]] += 1
         if "kind" in entry:
             self.entries.append(entry)
+        if "id" in entry:
+            self.told.append(entry)
 
     def _of(self, *kinds: Kind) -> list[dict[str, Any]]:
         names = {kind.name for kind in kinds}
