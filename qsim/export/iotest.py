@@ -160,7 +160,10 @@ def main() -> None:
         run(vm, paths)
         vm.shutdown()
         log('--- requests')
-        log(vm.get_log(), filters=[iotests.filter_qemu_io])
+        for line in vm.get_log().splitlines():
+            # Those lines are of qtest.
+            if not line.startswith('[I '):
+                log(line, filters=[iotests.filter_qemu_io])
         log('--- end')
         check_ends(paths)
 
@@ -192,7 +195,6 @@ def _reference(plan: Plan) -> Iterator[str]:
     yield "--- requests"
     for act in () if plan.error else plan.acts:
         yield from printed(act)
-    yield ""
     yield "--- end"
     for one in plan.images:
         for part in one.ends:
