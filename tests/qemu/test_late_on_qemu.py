@@ -56,3 +56,32 @@ def test_the_second_of_two_like_events_is_never_missed(
 
     events = asyncio.run(run())
     assert events == ["QUORUM_REPORT_BAD read c0 0 1 EIO"] * 2
+
+
+DRIVE = """
+    - name: reported once too often, at the end
+      images: {0.qcow2: {contents: A, faults: read EIO}, 1.qcow2: B}
+      drive: driver=quorum,children.0.file.filename=0.qcow2,children.1.file.filename=1.qcow2,read-pattern=fifo,vote-threshold=1
+      steps:
+      - read: [0, 512]
+        expect: {ret: 0, data: B, events: [QUORUM_REPORT_BAD read 0.qcow2 0 1 EIO]}
+      - read: [512, 512]
+        expect: {ret: 0, data: B}
+"""
+
+
+def test_an_event_nobody_expects_is_not_lost_with_the_process(
+    qemu: str, load: Callable[[str], list[Case]]
+) -> None:
+    """The process of a -drive case ends with it; the limiter held the last event then."""
+    (case,) = load(DRIVE)
+
+    async def run() -> list[str]:
+        pool = Pool(qemu, 1)
+        try:
+            await pool.start()
+            return [str(event) for event in (await pool.run(case)).steps[-1].events]
+        finally:
+            await pool.close()
+
+    assert asyncio.run(run()) == ["QUORUM_REPORT_BAD read 0.qcow2 1 1 EIO"]
