@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from itertools import zip_longest
 from textwrap import wrap
 from typing import Any
@@ -179,9 +180,8 @@ def beside(left: Diagram, right: Diagram, look: Look) -> tuple[str, bool]:
     """
     half = (look.width - 5) // 2
     lines = [f"  {left.witness:<{half}} | {right.witness}"]
-    both = _comparable(left, right)
     parted = False
-    for a, b in zip_longest(*both, fillvalue=""):
+    for a, b in _paired(*_comparable(left, right)):
         first = a != b and not parted
         parted = parted or first
         mark = ">" if first else " "
@@ -190,6 +190,12 @@ def beside(left: Diagram, right: Diagram, look: Look) -> tuple[str, bool]:
             lines.append(_styled(line, "fatal" if first else "request", look))
             mark = " "
     return "\n".join(lines), parted
+
+
+def _paired(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What both say on one line, also behind something that only one of them says."""
+    for _, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        yield from zip_longest(left[a:b], right[c:d], fillvalue="")
 
 
 def _comparable(left: Diagram, right: Diagram) -> list[list[str]]:

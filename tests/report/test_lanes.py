@@ -89,6 +89,16 @@ def test_the_first_difference_is_marked_and_only_that() -> None:
     assert not parted and ">" not in [line[0] for line in same.splitlines()]
 
 
+def test_what_both_say_stands_on_one_line_behind_the_first_difference() -> None:
+    text = "children=A,B pattern=fifo; c0: EIO; read 0 512"
+    drawn, _ = beside(shown(text, "7.2"), shown(text, "v4"), Look(120))
+    assert [line for line in drawn.splitlines() if line.startswith(">")] == [
+        f"{'> quorum > QMP: QUORUM_REPORT_BAD read c0 0 1 EIO':<59} |"
+    ]
+    alone = "quorum > c1: read 0 512"
+    assert f"  {alone:<57} | {alone}" in drawn.splitlines()
+
+
 def test_what_a_binary_cannot_show_is_no_difference() -> None:
     one = shown("children=A,B,B threshold=2; read 0 512")
     case = load_asked(parse_short("children=A,B,B threshold=2; read 0 512"))
