@@ -69,9 +69,25 @@ def test_a_drive_and_a_blockdev_as_for_qemu() -> None:
         (["run", "no/such-case"], "is no file, no FILE::NAME and no case"),
         (["run", "fifo", "--save", "x.yaml"], "--save takes one case"),
         (["trace"], "name a case or a file"),
+        (["run", ""], "'' is no file, no FILE::NAME and no case"),
+        (["export", "children=2; flush"], "say what is to be written"),
+        (["export", "--iotest", "--qemu-io", "children=2; flush"], "say what is to be written"),
     ],
 )
 def test_mistakes_are_told_with_status_2(words: list[str], message: str) -> None:
     result = qsim(*words)
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
+
+
+def test_a_test_takes_no_other_ones_place_unless_it_is_named(tmp_path: Path) -> None:
+    words = ["export", "--iotest", "children=2; read 0 512", "-o"]
+    assert qsim(*words, str(tmp_path)).exit_code == 0
+    made = tmp_path / "quorum-asked"
+    made.write_text("somebody's", "utf-8")
+    again = qsim(*words, str(tmp_path))
+    assert again.exit_code == 2 and "is there already" in again.output
+    assert made.read_text("utf-8") == "somebody's"
+    assert qsim(*words, str(made)).exit_code == 0
+    assert made.read_text("utf-8") != "somebody's"
+    assert (tmp_path / "quorum-asked.out").exists()

@@ -75,7 +75,7 @@ def cases_named(selectors: Sequence[str]) -> list[Case]:
     found: list[Case] = []
     for selector in selectors:
         place, _, name = selector.partition("::")
-        if Path(place).exists():
+        if place and Path(place).exists():
             cases = load_paths([Path(place)], REVISION_NAMES)
             chosen = _named(cases, name)
         else:

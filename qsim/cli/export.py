@@ -25,20 +25,22 @@ from qsim.target.model import run_model
 
 @click.command("export")
 @click.argument("selector", metavar="CASE|SCENARIO")
-@click.option("--qemu-io", "form", flag_value="qemu-io", help="A shell script of QEMU's tools.")
-@click.option("--iotest", "form", flag_value="iotest", help="A test for tests/qemu-iotests/tests/.")
+@click.option("--qemu-io", is_flag=True, help="A shell script of QEMU's tools.")
+@click.option("--iotest", is_flag=True, help="A test for tests/qemu-iotests/tests/.")
 @click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path),
-    help="Where to: the script's file (else it is printed), or the tests' folder (else here).",
+    help="Where to: the script's file (else it is printed); the test's file, or its folder (else "
+    "here), where nothing is overwritten.",
 )
 @revision_option
 @node_options
 @reports
 def export(
     selector: str,
-    form: str | None,
+    qemu_io: bool,
+    iotest: bool,
     output: Path | None,
     revision_name: str | None,
     drive: str | None,
@@ -56,7 +58,7 @@ def export(
     completion cannot express is refused with the reason, and with the nearest scenario that can be
     exported. Exit status 2 then.
     """
-    if form is None:
+    if qemu_io == iotest:
         raise click.UsageError("say what is to be written: --qemu-io or --iotest")
     wanted = revision(revision_name or DEFAULT)
     cases = closed(asked_or_named([selector], drive, blockdev), wanted)
@@ -68,7 +70,7 @@ def export(
     except BeyondReach as beyond:
         _refuse(case, beyond, wanted)
     origin = f"Made from {case.id} ({place(case)}) by {ours()}."
-    if form == "qemu-io":
+    if qemu_io:
         _script(made, origin, output)
     else:
         _iotest(made, origin, output or Path())
@@ -84,12 +86,15 @@ def _script(made: Plan, origin: str, output: Path | None) -> None:
     click.echo(f"written: {output}")
 
 
-def _iotest(made: Plan, origin: str, folder: Path) -> None:
-    name = _name(made.case)
-    test = folder / name
+def _iotest(made: Plan, origin: str, output: Path) -> None:
+    test = output
+    if output.is_dir():
+        test = output / _name(made.case)
+        if test.exists():
+            raise click.UsageError(f"{test} is there already; name another file with -o")
+    reference = test.with_name(f"{test.name}.out")
     test.write_text(iotest_text(made, origin), "utf-8")
     test.chmod(0o755)
-    reference = folder / f"{name}.out"
     reference.write_text(reference_text(made), "utf-8")
     click.echo(f"written: {test}, {reference}")
 
