@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qemu.qmp import ExecuteError, QMPError
+from qemu.qmp import QMPError
 
 from qsim.outcome import Outcome, StepOutcome
 from qsim.scenario.case import Case
@@ -18,9 +18,8 @@ from qsim.target.attribute import Played
 from qsim.target.error import QemuDied, QemuHung
 from qsim.target.limiter import Windows
 from qsim.target.names import Names
-from qsim.target.nbd_client import GuestConnection
 from qsim.target.nbd_server import ChildServer
-from qsim.target.process import PATIENCE_S, QemuProcess
+from qsim.target.process import QemuProcess
 from qsim.target.qemu import QemuRun
 
 
@@ -101,30 +100,7 @@ class DriveRun(QemuRun):
                 self.node_names.mapping[node["node-name"]] = node["file"]
         drives = await self.process.execute("query-block", {})
         top = next(one["inserted"]["node-name"] for one in drives if "inserted" in one)
-        if self.case.guest != "none":
-            try:
-                await self.process.execute(
-                    "block-export-add",
-                    {
-                        **self.process.shape.export,
-                        "type": "nbd",
-                        "id": "drive",
-                        "node-name": top,
-                        "name": "drive",
-                        "writable": self.case.guest == "writable",
-                    },
-                )
-            except ExecuteError as error:
-                shown.returns = None
-                shown.error = (error.error.error.class_, error.error.error.desc)
-                return False
-            self.export = "drive"
-            self.guest = await self.process.bounded(
-                GuestConnection.connect(self.process.nbd_path, "drive", PATIENCE_S),
-                PATIENCE_S,
-                "the guest's connection",
-            )
-        return True
+        return await self._exported(top, "drive", shown)
 
     async def _take_down(self) -> None:
         # Nobody can wait for them once the process is gone.
