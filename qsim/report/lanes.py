@@ -119,6 +119,11 @@ class _Lanes:
         )
         return "".join(line)
 
+    def span(self, row: Row) -> slice:
+        """The columns of the arrow or the note."""
+        ends = self.column(row.source), self.column(row.dest or row.source)
+        return slice(min(ends), max(ends) + 1)
+
     def whose(self, row: Row) -> str:
         """The child's name where its lane is shared."""
         names = [name for name in (row.source, row.dest) if name in self.shared]
@@ -148,13 +153,20 @@ def _row(row: Row, lanes: _Lanes, look: Look) -> Iterator[str]:
     empty = "".join(lanes.empty(look.strokes))
     text = f"{lanes.whose(row)}{row.text}"
     for i, words in enumerate(wrapped(text, look.width - lanes.width - 1)):
-        drawn = empty if i else _styled(lanes.row(row, look.strokes), row.style, look)
+        drawn = empty if i else _arrow(lanes, row, look)
         yield f"{drawn} {_styled(words, row.style, look)}"
     if look.why and row.function:
         # Reasons are long: they stand on the children's lanes.
         left = empty[: lanes.column(QUORUM) + 1]
-        why = f"{row.function}() {' '.join(row.because)}"
+        why = f"{row.function}(){':' if row.because else ''} {' '.join(row.because)}"
         yield from (f"{left}  {words}" for words in wrapped(why, look.width - len(left) - 2))
+
+
+def _arrow(lanes: _Lanes, row: Row, look: Look) -> str:
+    """The lanes with an arrow or a note, which alone has the colour."""
+    drawn, span = lanes.row(row, look.strokes), lanes.span(row)
+    styled = _styled(drawn[span], row.style, look)
+    return f"{drawn[: span.start]}{styled}{drawn[span.stop :]}"
 
 
 def wrapped(text: str, width: int, indent: int = 2) -> list[str]:

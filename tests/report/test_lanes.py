@@ -76,7 +76,7 @@ def test_reasons_are_told_only_to_who_asks() -> None:
     one = shown("children=A,B,B threshold=2; read 0 512")
     assert "quorum_compare()" not in draw(one, Look())
     told = draw(one, Look(why=True))
-    assert "quorum_compare() So it comes to a vote by hash." in told
+    assert "quorum_compare(): So it comes to a vote by hash." in told
     assert "B:512 has most votes." in " ".join(told.replace("|", "").split())
 
 
