@@ -29,7 +29,7 @@ PICTURES = {
     "rewrite": ["trace", "children=A,B,A threshold=2 rewrite=on; c1: write EIO; read 0 512"],
     "no-child-answers-v4": [
         "trace", "--why", "--revision", "v4",
-        "children=2 pattern=fifo; c0: EIO; c1: EIO; read 0 512",
+        "children=2 pattern=fifo; all: EIO; read 0 512",
     ],
 }  # fmt: skip
 WIDTH = 80

@@ -4,6 +4,7 @@
 Statements, separated by ``;``: settings, what a child holds or does, and what is done to the node::
 
     children=3 threshold=2; child 1: read EIO; read 0 512
+    children=2 pattern=fifo; all: EIO; read 0 512
     children=A,B pattern=fifo; c0: EIO x2; write -P 0x41 0 1k | flush; complete c1 c0; read 0 512
 
 The result has the form of a case in a file, so that it can become one.
@@ -33,6 +34,8 @@ OPTIONS = {
     "rewrite-corrupted": "rewrite-corrupted",
     "blkverify": "blkverify",
 }
+#: Every child, where one could be named.
+ALL = "all"
 #: What else can be set, and the key it is in a file.
 SETTINGS = ("children", "size", "block-size", "guest", "spares", "above")
 #: qemu-io's switches of ``write``, and what they are for NBD; others change only what it prints.
@@ -108,9 +111,9 @@ class _Reader:
 
     def _statement(self, statement: str) -> None:
         name, colon, said = statement.partition(":")
-        child = self._child(name, statement) if colon and _NAME.fullmatch(name.strip()) else None
-        if child is not None:
-            self._of_child(child, said.strip(), statement)
+        if colon and _NAME.fullmatch(name.strip()):
+            for child in self._whose(name, statement):
+                self._of_child(child, said.strip(), statement)
             return
         words = _words(statement)
         if words[0] == "complete":
@@ -127,15 +130,18 @@ class _Reader:
         self.steps.append({**step, **self.next})
         self.next = {}
 
-    def _child(self, name: str, statement: str) -> str:
-        """A child by its name or by its number."""
+    def _whose(self, name: str, statement: str) -> list[str]:
+        """A child by its name or by its number, or all."""
         word = name.rsplit(maxsplit=1)[-1]
-        known = list(self.raw["images"]) if "drive" in self.raw else list(self.children)
+        known = list(self.raw["images"] if "drive" in self.raw else self.children)
+        if word == ALL:
+            return known
         if word.isdigit() and int(word) < len(known):
-            return known[int(word)]
+            return [known[int(word)]]
         if word not in known:
-            raise ShortFormError(statement, f"{word!r} is no child; there are: {', '.join(known)}")
-        return word
+            there = ", ".join([*known, ALL])
+            raise ShortFormError(statement, f"{word!r} is no child; there are: {there}")
+        return [word]
 
     def _of_child(self, name: str, said: str, statement: str) -> None:
         """What a child holds, or how it fails: always, or once there were requests in the next."""
@@ -168,7 +174,8 @@ class _Reader:
     def _set(self, words: Sequence[str], statement: str) -> None:
         if len(words) < 3:
             raise ShortFormError(statement, "write e.g. set c0 B")
-        self._do({"set": {self._child(words[1], statement): " ".join(words[2:])}})
+        whose = self._whose(words[1], statement)
+        self._do({"set": dict.fromkeys(whose, " ".join(words[2:]))})
 
 
 _NAME = re.compile(r"(?:child +)?[A-Za-z0-9._-]+")

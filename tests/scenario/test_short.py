@@ -43,6 +43,13 @@ def test_a_child_fails_always_before_the_first_request_and_once_after_it() -> No
     assert raw["steps"] == [{"read": [0, 512]}, {"flush": True, "faults": {"c0": ["EIO"]}}]
 
 
+def test_all_stands_for_every_child() -> None:
+    raw = parse_short("children=2; all: EIO; read 0 512; all: EIO x2; flush; set all B")
+    assert raw["children"] == {name: {"contents": "A", "faults": ["EIO"]} for name in ("c0", "c1")}
+    assert raw["steps"][1]["faults"] == {"c0": ["EIO x2"], "c1": ["EIO x2"]}
+    assert raw["steps"][2] == {"set": {"c0": "B", "c1": "B"}}
+
+
 def test_a_child_holds_bytes_from_the_start_or_from_then_on() -> None:
     raw = parse_short("children=1; c0: holds A:512 B; read 0 1k; c0: holds C; read 0 512")
     assert raw["children"]["c0"] == "A:512 B"
@@ -81,7 +88,7 @@ def test_what_is_done(text: str, step: dict[str, Any]) -> None:
     ("text", "message"),
     [
         ("colour=red", "'colour' cannot be set; there are: threshold,"),
-        ("children=2; c7: EIO; flush", "'c7' is no child; there are: c0, c1"),
+        ("children=2; c7: EIO; flush", "'c7' is no child; there are: c0, c1, all"),
         ("c0: broken; flush", "is no fault; write e.g. EIO"),
         ("reed 0 512", "'reed' is nothing that can be done; there are: read,"),
         ("read 0", "needs an offset and a number of bytes"),
