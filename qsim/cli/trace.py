@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -117,4 +118,5 @@ def _look(why: bool, format_: str) -> Look:
         return Look(WIDTH, TYPED, False, why)
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     width = shutil.get_terminal_size((WIDTH, 24)).columns
-    return Look(max(WIDTH, width), DRAWN if utf8 else TYPED, True, why)
+    colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Look(max(WIDTH, width), DRAWN if utf8 else TYPED, colour, why)

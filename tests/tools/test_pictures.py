@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tools.pictures import PICTURES, PLACE, picture
+from tools.pictures import PICTURES, PLACE, on_a_terminal, picture
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -32,3 +32,11 @@ def test_a_picture_is_todays_run(name: str) -> None:
 
 def test_there_are_no_others() -> None:
     assert {file.stem for file in PLACE.iterdir()} == {*PICTURES}
+
+
+def test_a_terminal_without_colours_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = PICTURES["fifo-retry"]
+    assert "\x1b" in on_a_terminal(words)
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = on_a_terminal(words)
+    assert "\x1b" not in plain and "◀" in plain
