@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from textwrap import wrap
+from textwrap import TextWrapper
 from typing import Any
 
 import click
@@ -18,6 +19,8 @@ from qsim.trace.diagram import MONITOR, QUORUM, Diagram, Row
 WIDTH = 80
 #: Columns from one lane to the next: at most, and when there are many at least.
 WIDEST, NARROWEST = 7, 5
+#: The longest name of a lane for which all become wider.
+LONGEST = 10
 #: Columns that the words need at least.
 WORDS = 28
 
@@ -77,7 +80,8 @@ class _Lanes:
         self.shared = self.names[most - 1 :] if len(self.names) > most else []
         if self.shared:
             self.names = [*self.names[: most - 1], f"{self.shared[0]}…"]
-        self.pitch = max(NARROWEST, min(WIDEST, room // len(self.names)))
+        widest = max(WIDEST, *(len(name) + 1 for name in self.names if len(name) <= LONGEST))
+        self.pitch = max(NARROWEST, min(widest, room // len(self.names)))
         self.width = self.pitch * len(self.names)
         self._place = {name: i for i, name in enumerate(self.names)}
         self._place |= dict.fromkeys(self.shared, len(self.names) - 1)
@@ -172,13 +176,19 @@ def _arrow(lanes: _Lanes, row: Row, look: Look) -> str:
 def wrapped(text: str, width: int, indent: int = 2) -> list[str]:
     """``text`` in lines, those after the first indented."""
     lead = len(text) - len(text.lstrip())
-    return wrap(
-        text.lstrip(),
+    wrapper = _Wrapper(
         width,
         initial_indent=" " * lead,
         subsequent_indent=" " * max(indent, lead),
         break_on_hyphens=False,
-    ) or [""]
+    )
+    return wrapper.wrap(text.lstrip()) or [""]
+
+
+class _Wrapper(TextWrapper):
+    """Breaks lines at spaces, and the options of a -drive behind their commas."""
+
+    wordsep_simple_re = re.compile(r"([\t\n\x0b\x0c\r ]+|(?<=,)(?=[^ ]))")
 
 
 def _styled(text: str, style: str, look: Look) -> str:
@@ -188,7 +198,7 @@ def _styled(text: str, style: str, look: Look) -> str:
 def beside(left: Diagram, right: Diagram, look: Look) -> tuple[str, bool]:
     """Two runs side by side, and whether they part; the first row in which they do is marked.
 
-    What only one of the two witnesses can show (notes) is left out.
+    What only one of the two witnesses can show (notes, what children are asked) is left out.
     """
     half = (look.width - 5) // 2
     lines = [f"  {left.witness:<{half}} | {right.witness}"]
@@ -212,9 +222,11 @@ def _paired(left: Sequence[str], right: Sequence[str]) -> Iterator[tuple[str, st
 
 def _comparable(left: Diagram, right: Diagram) -> list[list[str]]:
     alike = bool(_notes(left)) == bool(_notes(right))
+    unseen = () if left.sees_children and right.sees_children else _children(left)
     texts = []
     for one in (left, right):
         rows = [row for row in one.rows if alike or row not in _notes(one)]
+        rows = [row for row in rows if row.source not in unseen and row.dest not in unseen]
         lines = [_said(row) for row in rows if row.style not in ("branch", "free")]
         lines += [f"{name} holds {what}" for name, what in one.ends]
         texts.append([*lines, *(f"!! {text}" for text in one.trouble)])
@@ -223,6 +235,10 @@ def _comparable(left: Diagram, right: Diagram) -> list[list[str]]:
 
 def _notes(shown: Diagram) -> list[Row]:
     return [row for row in shown.rows if row.function]
+
+
+def _children(shown: Diagram) -> tuple[str, ...]:
+    return shown.lanes[shown.lanes.index(QUORUM) + 1 :]
 
 
 def _said(row: Row) -> str:

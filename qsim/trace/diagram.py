@@ -52,7 +52,8 @@ class Row:
 class Diagram:
     """A run's rows, and the lanes they are between, left to right.
 
-    ``ends`` says what every child holds at the end.
+    ``ends`` says what every child holds at the end; ``sees_children`` whether the witness sees
+    what children are asked, which it does not where they are image files of a binary.
     """
 
     witness: str
@@ -60,6 +61,7 @@ class Diagram:
     rows: tuple[Row, ...]
     ends: tuple[tuple[str, str], ...]
     trouble: tuple[str, ...] = ()
+    sees_children: bool = True
 
 
 def diagram(case: Case, outcome: Outcome, remarks: Sequence[Remark] = ()) -> Diagram:
@@ -76,6 +78,7 @@ def diagram(case: Case, outcome: Outcome, remarks: Sequence[Remark] = ()) -> Dia
         tuple(_frees_together(rows)),
         tuple((name, describe(data)) for name, data in contents.items()),
         tuple(outcome.trouble),
+        all(shown.beats is not None for shown in outcome.steps),
     )
 
 

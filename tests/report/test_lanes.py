@@ -10,6 +10,7 @@ from qsim.quorum.revisions import revision
 from qsim.report.lanes import DRAWN, TYPED, Look, beside, draw
 from qsim.scenario import Case
 from qsim.scenario.asked import load_asked
+from qsim.scenario.opened import of_drive
 from qsim.scenario.short import parse_short
 from qsim.trace.diagram import Diagram, diagram
 from qsim.trace.watch import watched
@@ -105,6 +106,28 @@ def test_what_a_binary_cannot_show_is_no_difference() -> None:
     outcome, _ = watched(case, revision("7.2"))
     _, parted = beside(one, diagram(case, outcome), Look())
     assert not parted
+
+
+def test_images_of_a_binary_are_not_seen_and_no_difference() -> None:
+    options = "children.0.file.filename=0.qcow2,children.1.file.filename=1.qcow2"
+    raw = of_drive(f"driver=quorum,{options},read-pattern=fifo,vote-threshold=1")
+    case = load_asked(parse_short("0.qcow2: read EIO; 1.qcow2: holds B; read 0 512", raw))
+    outcome, remarks = watched(case, revision("7.2"))
+    model = diagram(case, outcome, remarks)
+    for step in outcome.steps:
+        step.beats = None
+    told, parted = beside(model, diagram(case, outcome), Look())
+    assert not parted
+    assert "quorum > guest: ok, B:512" in told
+
+
+def test_a_drive_is_broken_behind_a_comma_and_its_images_have_their_names() -> None:
+    options = "children.0.file.filename=0.qcow2,children.1.file.filename=1.qcow2"
+    raw = of_drive(f"driver=quorum,{options},read-pattern=fifo,vote-threshold=1")
+    case = load_asked(parse_short("read 0 512", raw))
+    drawn = draw(diagram(case, *watched(case, revision("7.2"))), Look())
+    assert "children.0.file.filename=0.qcow2,\n" in drawn
+    assert "0.qcow2 1.qcow2\n" in drawn
 
 
 def test_plain_strokes_are_ascii() -> None:
