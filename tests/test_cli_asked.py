@@ -31,6 +31,17 @@ def test_a_case_can_be_traced_by_name_or_as_it_is() -> None:
     assert "retry: c1 is next" in qsim("trace", ASKED).output
 
 
+def test_a_family_is_named_as_its_cases_are() -> None:
+    told = qsim("run", "--revision", "v4", "2014-fifo").output
+    assert told.startswith("2014-fifo/first-child-answers (")
+    assert told == qsim("run", "--revision", "v4", "2014 fifo").output
+
+
+def test_an_export_says_what_was_asked() -> None:
+    told = qsim("export", "--qemu-io", ASKED).output
+    assert f"# quorum: {ASKED}\n# block/quorum.c (7.2)\n# Made by qsim " in told
+
+
 def test_two_revisions_side_by_side_part_with_status_1() -> None:
     text = "children=2 pattern=fifo; c0: EIO; c1: EIO; read 0 512"
     assert qsim("trace", text, "--revision", "10.0", "--against", "7.2").exit_code == 0

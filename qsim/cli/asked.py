@@ -73,9 +73,11 @@ def is_asked(case: Case) -> bool:
     return case.file == FAMILY
 
 
-def place(case: Case) -> str:
-    """Where a case stands."""
-    return "on the command line" if is_asked(case) else f"{short_path(case.file)}:{case.line}"
+def title(case: Case) -> str:
+    """A case by its name and where it stands."""
+    if is_asked(case):
+        return "asked on the command line"
+    return f"{case.id} ({short_path(case.file)}:{case.line})"
 
 
 def closed(cases: Sequence[Case], wanted: Revision) -> list[Case]:

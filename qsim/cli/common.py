@@ -80,7 +80,7 @@ def cases_named(selectors: Sequence[str]) -> list[Case]:
             chosen = _named(cases, name)
         else:
             cases = load_paths([fixtures_path()], REVISION_NAMES)
-            chosen = [case for case in cases if selector in (case.id, case.family)]
+            chosen = [case for case in cases if selector in (case.id, case.family, _family(case))]
             chosen = chosen or _way_of(cases, selector)
         if not chosen:
             raise click.UsageError(
@@ -88,6 +88,11 @@ def cases_named(selectors: Sequence[str]) -> list[Case]:
             )
         found += chosen
     return found
+
+
+def _family(case: Case) -> str:
+    """The family as the ids of its cases have it, without spaces."""
+    return case.id.partition("/")[0]
 
 
 def _named(cases: Sequence[Case], name: str) -> list[Case]:

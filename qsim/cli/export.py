@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from qsim.cli.asked import asked_or_named, closed, is_asked, node_options, place
+from qsim.cli.asked import asked_or_named, closed, is_asked, node_options, title
 from qsim.cli.common import reports, revision_option
 from qsim.export.iotest import iotest_text, reference_text
 from qsim.export.plan import Plan, plan
@@ -65,11 +66,17 @@ def export(
     if len(cases) != 1:
         raise click.UsageError(f"{selector!r} is {len(cases)} cases; name one: FAMILY/NAME")
     (case,) = cases
+    if is_asked(case):
+        # Whoever reads it elsewhere wants to know what was asked.
+        asked = selector if blockdev is None else f"-blockdev {blockdev}; {selector}"
+        case = replace(case, name=asked, source=f"block/quorum.c ({wanted.name})")
     try:
         made = plan(case, run_model(case, wanted))
     except BeyondReach as beyond:
         _refuse(case, beyond, wanted)
-    origin = f"Made from {case.id} ({place(case)}) by {ours()}."
+    origin = f"Made by {ours()}."
+    if not is_asked(case):
+        origin = f"Made from {title(case)} by {ours()}."
     if qemu_io:
         _script(made, origin, output)
     else:

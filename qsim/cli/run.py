@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from qsim.cli.asked import asked_or_named, closed, node_options, place, save
+from qsim.cli.asked import asked_or_named, closed, node_options, save, title
 from qsim.cli.common import (
     cases_named,
     iothread_option,
@@ -95,7 +95,7 @@ def run(
             raise click.UsageError(f"--save takes one case, these are {len(cases)}")
         save(cases[0], outcomes[0], file, wanted)
     told = [
-        f"{case.id} ({place(case)})\n{render_outcome(outcome)}"
+        f"{title(case)}\n{render_outcome(outcome)}"
         for case, outcome in zip(cases, outcomes, strict=True)
     ]
     here("\n".join(told), format_, [about])

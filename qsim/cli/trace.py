@@ -11,7 +11,7 @@ from functools import partial
 
 import click
 
-from qsim.cli.asked import asked_or_named, closed, node_options, place
+from qsim.cli.asked import asked_or_named, closed, node_options, title
 from qsim.cli.common import (
     REVISION,
     iothread_option,
@@ -87,7 +87,7 @@ def trace(
     parted = False
     drawn = []
     for case, one in zip(cases, shown, strict=True):
-        drawn.append(f"{case.id} ({place(case)})")
+        drawn.append(title(case))
         if other is None:
             drawn += [draw(one, look), ""]
             continue
