@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,9 @@ from qsim.scenario.load import load_text
 from qsim.target.model import run_model
 
 pytest_plugins = ["pytester"]
+
+# For tools/.  Last, so that the package under test stays the one that is installed.
+sys.path.append(str(Path(__file__).parent.parent))
 
 # No test may fail because a machine is slow; CI sees the same examples every time.
 settings.register_profile(

@@ -3,62 +3,69 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+import qsim
 from qsim import cli
 from qsim.quorum.revisions import REVISIONS, revision
 from qsim.scenario import Case
 from qsim.scenario.content import parse_content
 from qsim.scenario.load import load_text
 from qsim.scenario.notation import parse_fault
+from tools.pages import Shell, Shown, code, joined, sessions
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FENCE = "```"
-
-
-def code(page: Path) -> Iterator[tuple[str, list[str]]]:
-    """The code blocks of a page, fenced or indented, with the language of the fence."""
-    language: str | None = None
-    block: list[str] = []
-    for line in [*page.read_text("utf-8").splitlines(), ""]:
-        if line.startswith(FENCE):
-            if language is not None:
-                yield language, block
-                language, block = None, []
-            else:
-                language = line.removeprefix(FENCE)
-        elif language is not None:
-            block.append(line)
-        elif line.startswith("    "):
-            block.append(line[4:])
-        elif block and line:
-            yield "", block
-            block = []
-        elif block:
-            block.append("")
-    if block:
-        yield "", block
+#: The blocks that no test types, of all that have a ``$``, each to its last command; and why.
+BY_HAND = {
+    (
+        "git clone URL qsim",
+        "cd qsim",
+        "python3 -m venv .venv",
+        ".venv/bin/pip install --quiet --editable .",
+        ". .venv/bin/activate",
+    ): "python -m tools.newcomer types it, and all that follows on its page",
+    (
+        "pytest conformance --qemu=./qemu-v4/x86_64-softmmu/qemu-system-x86_64",
+    ): "needs a QEMU built from the series",
+    (
+        "qsim fuzz --qemu /usr/bin/qemu-system-x86_64 --count 1000 --seed 7",
+        "pytest conformance --qemu=/usr/bin/qemu-system-x86_64 --fuzz=1000 --seed=7",
+    ): "takes minutes",
+    ("python -m tools.releases unpack",): "needs a mirror of Debian",
+    ("qsim compare bad.yaml",): "there is no such file",
+}
+#: A page is played on this one; ``QSIM_QEMU`` does not change what it says.
+QEMU = "/usr/bin/qemu-system-x86_64"
 
 
 def commands(name: str) -> list[tuple[str, str]]:
     """Every command line that begins with ``name``, in blocks and in running text."""
     found = []
     for page in PAGES:
-        lines = [line for _, block in code(page) for line in block]
+        lines = [line for _, block in code(page) for line in typable(block)]
         lines += re.findall(r"`([^`\n]+)`", page.read_text("utf-8"))
         for line in lines:
-            words = line.removeprefix("$ ").partition(" #")[0].rstrip()
+            words = line.removeprefix("$ ").replace("\\\n", "").partition(" #")[0].rstrip()
             if words.startswith(f"{name} "):
                 found.append((page.name, words))
     return sorted(set(found))
+
+
+def typable(block: list[str]) -> list[str]:
+    """The lines of a block that somebody may type: with prompts only those that have one."""
+    prompted = block[0].startswith("$ ")
+    return [line for line in joined(block) if line.startswith("$ ") or not prompted]
 
 
 def leaves(group: click.Command) -> Iterator[click.Command]:
@@ -88,7 +95,11 @@ def test_qsim_command_is_one_that_click_takes(
 
     for command in leaves(cli.main):
         monkeypatch.setattr(command, "callback", call)
-    result = CliRunner().invoke(cli.main, shlex.split(line)[1:])
+    words = shlex.split(line)[1:]
+    result = CliRunner().invoke(cli.main, words)
+    if "--help" in words:
+        assert result.output.startswith("Usage: "), f"{page}: {line}"
+        return
     assert (result.exit_code, result.output) == (0, ""), f"{page}: {line}"
     assert len(called) == 1
 
@@ -140,14 +151,47 @@ def test_functions_stand_in_the_files_the_model_page_names() -> None:
     assert looked_at >= 20
 
 
-def test_story_in_the_readme_is_the_one_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    blocks = [block for _, block in code(ROOT / "README.md") if block[0].startswith("$ qsim run")]
-    assert blocks
-    for block in blocks:
-        result = CliRunner().invoke(cli.main, shlex.split(block[0])[2:])
-        told = result.output.splitlines()
-        assert told == [line for line in block[1:] if line]
+SESSIONS = [(page, session) for page in PAGES for session in sessions(page)]
+
+
+def typed(session: list[Shown]) -> tuple[str, ...]:
+    return tuple(shown.command for shown in session)
+
+
+def test_what_no_test_types_is_on_a_page() -> None:
+    assert BY_HAND.keys() <= {typed(session) for _, session in SESSIONS}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What qsim looks at of a checkout, to be written into; the commands are those under test."""
+    for name in ("conformance", "fixtures"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("page", "session"),
+    [(page, session) for page, session in SESSIONS if typed(session) not in BY_HAND],
+    ids=lambda value: value.name if isinstance(value, Path) else value[0].command,
+)
+def test_what_a_page_shows_is_what_is_printed(
+    page: Path,
+    session: list[Shown],
+    checkout: Path,
+    find_qemu: Callable[[Mapping[str, str]], str],
+) -> None:
+    if any(QEMU in shown.command or "sh retry.sh" in shown.command for shown in session):
+        find_qemu({name: value for name, value in os.environ.items() if name != "QSIM_QEMU"})
+    environ = dict(os.environ)
+    environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
+    environ["PYTHONPATH"] = str(Path(qsim.__file__).parent.parent)
+    with Shell(checkout, environ) as shell:
+        for shown in session:
+            told = shell.enter(shown.command)
+            if not shown.agrees(told):
+                assert told == [*shown.output], f"{page.name}: {shown.command}"
+                pytest.fail(f"{page.name}: {shown.command}")
 
 
 def test_case_in_the_readme_is_in_the_fixture_it_names() -> None:
@@ -186,20 +230,6 @@ def test_example_of_a_family_in_the_docs_has_the_keys_there_are() -> None:
     for block in blocks:
         text = "\n".join(block).replace("{...}", "{}")
         load_text("docs.yaml", text, [one.name for one in REVISIONS])
-
-
-@pytest.mark.parametrize(
-    "block",
-    [block for _, block in code(ROOT / "docs" / "series.md") if block[0].startswith("$ qsim ")],
-    ids=lambda block: block[0],
-)
-def test_what_series_md_shows_is_what_is_printed(
-    block: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(ROOT)
-    result = CliRunner().invoke(cli.main, shlex.split(block[0])[2:])
-    assert result.exit_code == 0
-    assert result.output.rstrip().splitlines() == [line.rstrip() for line in block[1:]]
 
 
 def test_the_changes_of_six_years_are_explained() -> None:

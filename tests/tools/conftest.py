@@ -3,15 +3,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent.parent
-# Last, so that the package under test stays the one that is installed.
-sys.path.append(str(ROOT))
 
 #: Notes how it was called, and makes a tree as bullseye's is: a loader that runs a script, and
 #: programs that are scripts.  ``$FAKE`` is done half way.
