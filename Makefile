@@ -6,13 +6,17 @@ VENV   ?= .venv
 QEMU   ?= $(shell command -v qemu-system-x86_64 || echo /usr/bin/qemu-system-x86_64)
 STAMP  := $(VENV)/.installed
 
-.PHONY: conformance check releases wheels bench qemu clean
+.PHONY: conformance check docs releases wheels bench qemu clean
 
 conformance: $(STAMP) qemu
 	$(VENV)/bin/pytest conformance --qemu=$(QEMU)
 
 check: $(STAMP) qemu
 	QSIM_QEMU=$(QEMU) $(VENV)/bin/tox
+
+docs: $(STAMP)
+	$(VENV)/bin/tox -e docs
+	@echo "read build/site/index.html"
 
 releases: $(STAMP)
 	@command -v mmdebstrap >/dev/null || .ci/install mmdebstrap
