@@ -23,6 +23,8 @@ PAGE = "docs/five-minutes.md"
 CLONE = "git clone URL qsim"
 #: What would lead to another Python or qsim than the one that is installed on the way.
 OURS = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+#: What pip says of itself and of a machine's indexes, which no page can know.
+PIPS = ("WARNING: ", "[notice] ")
 
 
 @click.command()
@@ -47,7 +49,7 @@ def main(url: str) -> None:
 
 def _as_shown(shell: Shell, shown: Shown) -> bool:
     began = time.monotonic()
-    told = shell.enter(shown.command)
+    told = [line for line in shell.enter(shown.command) if not line.startswith(PIPS)]
     click.echo(f"$ {shown.command}   # {time.monotonic() - began:.1f} s")
     if shown.agrees(told):
         return True
