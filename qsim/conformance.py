@@ -8,6 +8,8 @@ whether the binary gives its memory back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from qsim.explore.ways import Ways
@@ -16,6 +18,17 @@ from qsim.leak.lane import check_leak
 from qsim.leak.thing import Repeated
 from qsim.scenario import Case
 from qsim.suite import MODEL, check_binary, check_model, check_open, session_of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compared(
+    request: pytest.FixtureRequest, record_testsuite_property: Callable[[str, object], None]
+) -> None:
+    """``--junitxml`` says of the run what was compared (not with pytest-xdist, whose workers
+    write no file).
+    """
+    for name, value in session_of(request.config).compared().items():
+        record_testsuite_property(name, value)
 
 
 def test_scenario(qsim_case: Case, witness: str, request: pytest.FixtureRequest) -> None:

@@ -26,7 +26,7 @@ from qsim.quorum.revisions import DEFAULT, REVISIONS, revision
 from qsim.recognise import Recognised, recognise
 from qsim.report.figures import write_figures
 from qsim.report.gate import Tally, render_verdict
-from qsim.report.terminal import render, rerun_command
+from qsim.report.terminal import render, rerun_command, short_path
 from qsim.scenario import Case, ScenarioError, load_paths
 from qsim.scenario.error import ModelError
 from qsim.select import cases_of
@@ -36,8 +36,8 @@ from qsim.target.model import run_model
 from qsim.target.pool import DEFAULT_JOBS, Pool
 from qsim.verdict import Kind, Verdict, judge, judge_beside, judge_intended
 
-#: Leaks and fuzzing are plugins of their own; they are loaded with this one.
-pytest_plugins = ("qsim.leak.lane", "qsim.fuzz.lane")
+#: Leaks, fuzzing and TAP are plugins of their own; they are loaded with this one.
+pytest_plugins = ("qsim.leak.lane", "qsim.fuzz.lane", "qsim.tap")
 
 MODEL, QEMU = "model", "qemu"
 #: The suite's test module, for --pyargs.
@@ -292,6 +292,16 @@ class Session:
             self.submit([name])
         return result_of(self.played[name].over)
 
+    def compared(self) -> dict[str, str]:
+        """What is compared with what, by name."""
+        found = {"revision": self.revision.name, "model": self.revision.describes}
+        if self.pool is not None:
+            found |= {"qemu": str(self.binary), "qemu version": self.pool.version}
+        if self.baseline is not None:
+            older = str(self.config.getoption("--baseline"))
+            found |= {"baseline": older, "baseline version": self.baseline.version}
+        return found
+
     def close(self) -> None:
         """Stop every QEMU."""
         if self.background is not None:
@@ -428,14 +438,29 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put what the closing tables need into the report, which may travel between processes."""
-    report = yield
     witness = _params(item).get("witness")
+    if call.when == "call" and witness:
+        # For --junitxml.
+        item.user_properties += _properties(_params(item)["qsim_case"], item)
+    report = yield
     if call.when == "call" and witness:
         entry = Tally.entry(witness, report.outcome, item.stash.get(VERDICT, None))
         if item.config.getoption("--report"):
             entry |= told_of(_params(item)["qsim_case"], report, item.stash.get(VERDICT, None))
         report.qsim = entry  # type: ignore[attr-defined]
     return report
+
+
+def _properties(case: Case, item: pytest.Item) -> list[tuple[str, object]]:
+    """What is to be known of a case wherever it is listed."""
+    verdict = item.stash.get(VERDICT, None)
+    found = {
+        "behaviour": case.source,
+        "fixture": f"{short_path(case.file)}:{case.line}",
+        "known bug": case.bug,
+        "verdict": verdict.kind.text if verdict else "",
+    }
+    return [(name, value) for name, value in found.items() if value]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
