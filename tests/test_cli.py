@@ -181,7 +181,7 @@ def test_run_with_trouble_says_so_and_ends_with_1(fixtures: Path, tmp_path: Path
 def test_run_needs_a_selector(fixtures: Path) -> None:
     result = qsim("run")
     assert result.exit_code == 2
-    assert "Missing argument" in result.output
+    assert "name a case or a file, or say what is to be done" in result.output
 
 
 @pytest.mark.parametrize("command", ["run", "compare"])

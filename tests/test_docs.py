@@ -71,7 +71,10 @@ def typable(block: list[str]) -> list[str]:
 def leaves(group: click.Command) -> Iterator[click.Command]:
     """The commands that do something, a group among them that does without a subcommand."""
     if isinstance(group, click.Group):
-        for command in group.commands.values():
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
             yield from leaves(command)
     if not isinstance(group, click.Group) or group.invoke_without_command:
         yield group

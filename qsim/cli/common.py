@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from qsim.cli.completion import complete_cases
 from qsim.cluster.engine import ClusterError
 from qsim.data import fixtures_path
 from qsim.outcome import Outcome
@@ -32,6 +34,12 @@ class RevisionName(click.ParamType[str]):
             return revision(value).name
         except KeyError as error:
             self.fail(str(error.args[0]), param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        begun = [one for one in REVISIONS if one.name.startswith(incomplete)]
+        return [CompletionItem(one.name, help=one.describes) for one in begun]
 
 
 REVISION = RevisionName()
@@ -80,7 +88,7 @@ def cases_named(selectors: Sequence[str]) -> list[Case]:
             chosen = _named(cases, name)
         else:
             cases = load_paths([fixtures_path()], REVISION_NAMES)
-            chosen = [case for case in cases if selector in (case.id, case.family, _family(case))]
+            chosen = [case for case in cases if selector in _ids(case)]
             chosen = chosen or _way_of(cases, selector)
         if not chosen:
             raise click.UsageError(
@@ -90,9 +98,9 @@ def cases_named(selectors: Sequence[str]) -> list[Case]:
     return found
 
 
-def _family(case: Case) -> str:
-    """The family as the ids of its cases have it, without spaces."""
-    return case.id.partition("/")[0]
+def _ids(case: Case) -> tuple[str, str, str]:
+    """What a case goes by, its family with dashes or blanks."""
+    return case.id, case.family, case.family.replace(" ", "-")
 
 
 def _named(cases: Sequence[Case], name: str) -> list[Case]:
@@ -110,13 +118,38 @@ def _way_of(cases: Sequence[Case], selector: str) -> list[Case]:
     return [replace(case, way=selector) for case in cases if case.is_open and case.id == openly]
 
 
+def cases_argument(
+    *, none: str, scenarios: bool = False
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """The argument that names cases.
+
+    :param scenarios: whether a case can also be written out.
+    :param none: what it means to give none.
+    """
+    more = "|SCENARIO" if scenarios else ""
+    written = ", or a scenario in one line" if scenarios else ""
+    return click.argument(
+        "selectors",
+        nargs=-1,
+        metavar=f"[CASE|FILE{more}]...",
+        shell_complete=complete_cases,
+        help=f"FAMILY/NAME, a whole FAMILY, a scenario file or folder, FILE::NAME{written}; "
+        f"{none}.",
+    )
+
+
 revision_option = click.option(
     "--revision",
     "revision_name",
     type=REVISION,
     help=f"The driver's revision. Default: by the binary's version, else {DEFAULT}.",
 )
-qemu_option = click.option("--qemu", metavar="PATH", help="The qemu-system binary.")
+qemu_option = click.option(
+    "--qemu",
+    metavar="PATH",
+    type=click.Path(),
+    help="The binary: qemu-system-*, or qemu-storage-daemon.",
+)
 iothread_option = click.option(
     "--iothread", is_flag=True, help="On the binary: requests come through an IOThread."
 )
@@ -125,10 +158,16 @@ iothread_option = click.option(
 def where_to_work(command: Callable[..., T]) -> Callable[..., T]:
     """The options that spread a command's work."""
     command = click.option(
-        "--scheduler", default="", metavar="ADDRESS", help="Work on a Dask cluster, tcp://…"
+        "--scheduler",
+        default="",
+        metavar="ADDRESS",
+        help="Work on the Dask cluster whose scheduler is at tcp://HOST:PORT.",
     )(command)
     return click.option(
-        "--workers", type=click.IntRange(min=1), help="Work in N processes of this machine (Dask)."
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Work in N processes of this machine (Dask).",
     )(command)
 
 

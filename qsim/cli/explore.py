@@ -15,7 +15,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from qsim.cli.common import REVISION, cases_named, reports, where_to_work
+from qsim.cli.common import REVISION, cases_argument, cases_named, reports, where_to_work
+from qsim.cli.ends import WRONG, ends
 from qsim.cluster.engine import Where, connected
 from qsim.cluster.explore import explore_spread
 from qsim.explore.checkpoint import CheckpointError, restore, save
@@ -31,10 +32,31 @@ from qsim.report.saved import Head, asked, saved
 SAVE_EVERY = 2000
 
 
-@click.command("explore")
-@click.argument("selectors", nargs=-1, metavar="[CASE|FILE]...")
-@click.option("--revision", "revision_name", type=REVISION, default=DEFAULT)
-@click.option("--children", type=click.Choice(["2", "3"]), help="Only so many. Default: both.")
+@click.command(
+    "explore",
+    epilog=ends(
+        "1  there is a defect, or an outcome the scenario does not allow",
+        WRONG,
+        "3  the cluster cannot be used",
+        "5  a bound was reached before everything was known",
+        "130  it was interrupted; with --checkpoint the same command goes on",
+        fine="everything is known, and nothing is wrong",
+    ),
+)
+@cases_argument(none="without any, every request on small quorums")
+@click.option(
+    "--revision",
+    "revision_name",
+    type=REVISION,
+    default=DEFAULT,
+    show_default=True,
+    help="The driver's revision, of which every way is gone.",
+)
+@click.option(
+    "--children",
+    type=click.Choice(["2", "3"]),
+    help="Without CASE or FILE: only quorums of so many children.  Default: both.",
+)
 @click.option("--cancel/--no-cancel", default=True, help="Also cancel requests, at every point.")
 @click.option(
     "--reduction",
@@ -78,19 +100,17 @@ def explore_cases(
 ) -> None:
     """Go every way a request can go: what can come of it, and what is wrong with any.
 
+    \b
+    Examples:
+      qsim explore any-order/three-versions
+      qsim explore --revision v4 2014-fifo
+      qsim explore --revision v4 --children 2
+      qsim explore fixtures/fifo.yaml --max-executions 100000 --checkpoint fifo.json
+
     Every order in which children answer, every point at which to cancel, every fault and content
     a scenario leaves open.  Of each CASE the set of outcomes is shown.  Without CASE or FILE:
     every request on quorums of two and three children, each child answering or failing with one
     of three errnos.  Each defect comes with the shortest scenario that shows it.
-
-    \b
-    Examples:
-      qsim explore any-order/three-versions
-      qsim explore --revision v4
-      qsim explore mine.yaml --max-executions 100000 --checkpoint mine.json
-
-    Ends with 1 if there is any defect, or an outcome the scenario does not allow; with 5 if a
-    bound was reached before everything was known.
     """
     wanted = revision(revision_name)
     if selectors:

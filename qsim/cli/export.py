@@ -12,6 +12,8 @@ import click
 
 from qsim.cli.asked import asked_or_named, closed, is_asked, node_options, title
 from qsim.cli.common import reports, revision_option
+from qsim.cli.completion import complete_cases
+from qsim.cli.ends import ends
 from qsim.export.iotest import iotest_text, reference_text
 from qsim.export.plan import Plan, plan
 from qsim.export.reach import BeyondReach
@@ -24,8 +26,19 @@ from qsim.scenario.asked import load_asked
 from qsim.target.model import run_model
 
 
-@click.command("export")
-@click.argument("selector", metavar="CASE|SCENARIO")
+@click.command(
+    "export",
+    epilog=ends(
+        "2  the command line is wrong, or the case cannot be exported, and why",
+        fine="it is written",
+    ),
+)
+@click.argument(
+    "selector",
+    metavar="CASE|SCENARIO",
+    shell_complete=complete_cases,
+    help="FAMILY/NAME, FILE::NAME, or a scenario in one line.",
+)
 @click.option("--qemu-io", is_flag=True, help="A shell script of QEMU's tools.")
 @click.option("--iotest", is_flag=True, help="A test for tests/qemu-iotests/tests/.")
 @click.option(
@@ -51,13 +64,13 @@ def export(
 
     \b
     Examples:
-      qsim export --qemu-io fifo/every-error-is-reported
+      qsim export --qemu-io fifo/second-child-answers
       qsim export --qemu-io 'children=A,B pattern=fifo; c0: EIO; read 0 512' -o retry.sh
-      qsim export --iotest 'children=A,B,B threshold=2; read 0 512' -o tests/qemu-iotests/tests
+      qsim export --iotest 'children=A,B,B threshold=2; read 0 512'
 
     It expects what the model of the revision shows. What files, blkdebug and one order of
     completion cannot express is refused with the reason, and with the nearest scenario that can be
-    exported. Exit status 2 then.
+    exported.  In QEMU's own tree, -o tests/qemu-iotests/tests is the place of an iotest.
     """
     if qemu_io == iotest:
         raise click.UsageError("say what is to be written: --qemu-io or --iotest")

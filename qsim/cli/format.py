@@ -16,6 +16,7 @@ format_option = click.option(
     "format_",
     type=click.Choice(["text", "mail"]),
     default="text",
+    show_default=True,
     help="mail: 72 columns, no colour, with all versions, for a reply on the list.",
 )
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from qsim.cli.common import qemu_option, reports, revision_option, where_to_work
+from qsim.cli.ends import NO_BINARY, WRONG, ends
 from qsim.cluster.engine import Where, connected
 from qsim.cluster.fuzz import fuzz_spread
 from qsim.fuzz.campaign import Tally
@@ -25,15 +26,41 @@ from qsim.target.background import Background
 from qsim.target.pool import Pool
 
 
-@click.command("fuzz")
+@click.command(
+    "fuzz",
+    epilog=ends(
+        "1  a difference is not known, or showed only once, or the model fails",
+        WRONG,
+        NO_BINARY,
+        "130  it was interrupted; what it had by then is told, unshrunk",
+        fine="no difference, or only known ones",
+    ),
+)
 @qemu_option
 @revision_option
-@click.option("--count", "-n", type=click.IntRange(min=1), default=1000, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--count",
+    "-n",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=1000,
+    show_default=True,
+    help="How many scenarios are played.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Which scenarios are generated; another seed gives others.",
+)
 @click.option(
     "--from-block",
     type=click.IntRange(min=0),
+    metavar="N",
     default=0,
+    show_default=True,
     help="Begin with this block of a hundred scenarios, to go on or to share the work.",
 )
 @click.option(
@@ -63,17 +90,14 @@ def fuzz_binary(
 ) -> None:
     """Generate scenarios, play each on the model and on a binary, and shrink what differs.
 
-    The same seed gives the same scenarios on any machine.  A difference is shrunk to the smallest
-    scenario that shows it, and saved as a fixture that expects what the binary shows.
-
     \b
     Examples:
-      qsim fuzz --qemu /usr/bin/qemu-system-x86_64
-      qsim fuzz --qemu ./qemu-system-x86_64 -n 100000 --seed 7 --known mine.yaml
-      qsim fuzz --qemu ./qemu-system-x86_64 -n 100000 --workers 8
+      qsim fuzz --qemu /usr/bin/qemu-system-x86_64 --seed 7
+      qsim fuzz --qemu /usr/bin/qemu-system-x86_64 -n 100 --known qsim/fuzz/known.yaml
+      qsim fuzz --qemu /usr/bin/qemu-system-x86_64 -n 100000 --seed 7 --workers 8
 
-    Ends with 1 if there is any difference that is not known, or one that showed only once, or the
-    model fails.  Ctrl-C ends it with what it has, unshrunk, and 130.
+    The same seed gives the same scenarios on any machine.  A difference is shrunk to the smallest
+    scenario that shows it, and saved as a fixture that expects what the binary shows.
     """
     if qemu is None:
         raise click.UsageError("--qemu: name the binary the model is compared with")

@@ -12,6 +12,7 @@ import click
 
 from qsim.cli.asked import asked_or_named, closed, node_options, save, title
 from qsim.cli.common import (
+    cases_argument,
     cases_named,
     iothread_option,
     on_binary,
@@ -19,6 +20,7 @@ from qsim.cli.common import (
     reports,
     revision_option,
 )
+from qsim.cli.ends import NO_BINARY, WRONG, ends
 from qsim.cli.format import format_option, here
 from qsim.explore.ways import expanded
 from qsim.outcome import Outcome, against_fixture, between
@@ -30,17 +32,33 @@ from qsim.select import cases_of
 from qsim.target.model import run_model
 
 
-@click.command("list")
-@click.argument("selectors", nargs=-1, metavar="[CASE|FILE]...")
+@click.command("list", epilog=ends(WRONG, fine="they are named"))
+@cases_argument(none="without any, all there are")
 @reports
 def list_cases(selectors: tuple[str, ...]) -> None:
-    """Name the cases there are, and where each stands."""
+    """Name the cases there are, and where each stands.
+
+    \b
+    Examples:
+      qsim list
+      qsim list fifo
+      qsim list fixtures/2014
+
+    A line each: the name that the other commands take, and FILE:LINE.
+    """
     for case in cases_named(selectors):
         click.echo(f"{case.id:<60} {short_path(case.file)}:{case.line}")
 
 
-@click.command()
-@click.argument("selectors", nargs=-1, metavar="[CASE|FILE|SCENARIO]...")
+@click.command(
+    epilog=ends(
+        "1  a run went wrong: a hang, say, or a schedule that is impossible",
+        WRONG,
+        NO_BINARY,
+        fine="they were run, whatever came out",
+    )
+)
+@cases_argument(scenarios=True, none="at least one")
 @revision_option
 @qemu_option
 @iothread_option
@@ -63,19 +81,22 @@ def run(
     file: Path | None,
     format_: str,
 ) -> None:
-    """Run cases and tell what happened: on the model, or on a binary with --qemu.
+    """Run cases and tell what happened.
 
     \b
     Examples:
       qsim run fifo/second-child-answers
+      qsim run --revision v4 2014-fifo/neither-of-two-children-answers
+      qsim run fixtures/fifo.yaml --qemu /usr/bin/qemu-system-x86_64
       qsim run 'children=3 threshold=2; child 1: read EIO; read 0 512'
       qsim run 'children=A,B pattern=fifo; c0: EIO x2; write -P 0x41 0 1k; read 0 512'
       qsim run -blockdev driver=quorum,children.0=c0,vote-threshold=1 'read 0 512'
-      qsim run 'children=2; flush' --qemu ./qemu-system-x86_64 --save flush.yaml
+      qsim run 'children=2; flush' --qemu /usr/bin/qemu-system-x86_64 --save flush.yaml
 
-    A SCENARIO is statements with ';' between them: settings (children, threshold, pattern,
-    rewrite, blkverify, size), what a child holds or how it fails, and what is done, in the words
-    of qemu-io.
+    On the model, or with --qemu on a binary.  What was expected is not looked at; 'qsim compare'
+    does that.  A SCENARIO is statements with ';' between them: settings (children, threshold,
+    pattern, rewrite, blkverify, size), what a child holds or how it fails, and what is done, as
+    qemu-io has it.
     """
     named = asked_or_named(selectors, drive, blockdev)
     if not named:
@@ -102,8 +123,11 @@ def run(
     sys.exit(1 if any(outcome.trouble for outcome in outcomes) else 0)
 
 
-@click.command("compare")
-@click.argument("selectors", nargs=-1, metavar="[CASE|FILE]...")
+@click.command(
+    "compare",
+    epilog=ends("1  something differs", WRONG, NO_BINARY, fine="nothing differs"),
+)
+@cases_argument(none="without any, all there are")
 @revision_option
 @qemu_option
 @iothread_option
@@ -111,7 +135,18 @@ def run(
 def compare_cases(
     selectors: tuple[str, ...], revision_name: str | None, qemu: str | None, iothread: bool
 ) -> None:
-    """Compare fixture, model and (with --qemu) binary; show where they part."""
+    """Compare fixture, model and binary; show where they part.
+
+    \b
+    Examples:
+      qsim compare fifo/second-child-answers --qemu /usr/bin/qemu-system-x86_64
+      qsim compare 'fixtures/fifo.yaml::second child answers'
+      qsim compare fifo rewrite --revision 10.0
+
+    Without --qemu: fixture and model alone.  Of what differs the two stories are shown side by
+    side, the first difference marked, and the command that shows it again.  A case that is not
+    about the revision is left out; the last line says how many were compared.
+    """
     choose = partial(_about, cases_named(selectors))
     version = ""
     real: Sequence[Outcome | None]

@@ -14,12 +14,14 @@ import click
 from qsim.cli.asked import asked_or_named, closed, node_options, title
 from qsim.cli.common import (
     REVISION,
+    cases_argument,
     iothread_option,
     on_binary,
     qemu_option,
     reports,
     revision_option,
 )
+from qsim.cli.ends import NO_BINARY, WRONG, ends
 from qsim.cli.format import format_option, here
 from qsim.outcome import Outcome
 from qsim.quorum.revisions import DEFAULT, Revision, revision
@@ -30,8 +32,10 @@ from qsim.trace.diagram import Diagram, diagram
 from qsim.trace.watch import watched
 
 
-@click.command()
-@click.argument("selectors", nargs=-1, metavar="[CASE|FILE|SCENARIO]...")
+@click.command(
+    epilog=ends("1  two runs part, or a run went wrong", WRONG, NO_BINARY, fine="all is drawn")
+)
+@cases_argument(scenarios=True, none="at least one")
 @revision_option
 @qemu_option
 @iothread_option
@@ -67,7 +71,7 @@ def trace(
       qsim trace fifo --qemu /usr/bin/qemu-system-x86_64 --against 7.2
 
     On the model, or with --qemu on a binary, which shows no votes: only what follows from them.
-    Exit status 1 when two runs part.
+    In a terminal lines and colours, else plain text of 80 columns.
     """
     named = asked_or_named(selectors, drive, blockdev)
     if not named:
