@@ -53,7 +53,7 @@ def test_two_revisions_side_by_side_part_with_status_1() -> None:
 @pytest.mark.parametrize("command", ["run", "trace"])
 def test_a_letter_has_72_columns_versions_and_the_command(command: str) -> None:
     letter = qsim(command, ASKED, "--format", "mail").output
-    assert "Model of block/quorum.c, 7.2: QEMU 7.2 block/quorum.c" in letter
+    assert "Model 7.2: QEMU 7.2 block/quorum.c" in letter
     assert "qsim " in letter
     lines = letter.splitlines()
     assert all(len(line) <= 72 for line in lines if not line.startswith("  $ "))

@@ -30,7 +30,7 @@ def letter(body: str, about: Sequence[str], again: str) -> str:
 def of_model(revision: Revision) -> str:
     """A revision of the driver, and the commit it was read from."""
     commit = f", commit {revision.commit}" if revision.commit else ""
-    return f"Model of block/quorum.c, {revision.name}: {revision.describes}{commit}"
+    return f"Model {revision.name}: {revision.describes}{commit}"
 
 
 def of_binary(version: str, path: str) -> str:
