@@ -161,6 +161,24 @@ def test_failure_shows_both_stories_and_marks_where_they_part(
     ]
 
 
+def test_nothing_selected_and_interrupted_are_told_apart(
+    conformance: Run,
+    scenarios: Callable[[str], str],
+    pytester: pytest.Pytester,
+    suite: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    option = scenarios(RIGHT)
+    assert conformance(option, "-k", "nosuch").ret == pytest.ExitCode.NO_TESTS_COLLECTED == 5
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("qsim.suite.run_model", interrupted)
+    run = pytester.inline_run(str(suite), "-p", "no:cacheprovider", option, no_reraise_ctrlc=True)
+    assert run.ret == pytest.ExitCode.INTERRUPTED == 2
+
+
 def test_the_plugin_leaves_other_tests_alone(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_other(): pass")
     result = pytester.runpytest_inprocess("-p", "no:cacheprovider")

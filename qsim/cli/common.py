@@ -69,6 +69,10 @@ def reports(command: Callable[P, T]) -> Callable[P, T]:
         except (TargetError, ClusterError) as error:
             click.echo(f"qsim: {error}", err=True)
             sys.exit(3)
+        except KeyboardInterrupt:
+            # Click would end with 1, which says that there are differences.
+            click.echo("qsim: interrupted", err=True)
+            sys.exit(130)
 
     return wrapper
 
