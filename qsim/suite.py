@@ -36,8 +36,8 @@ from qsim.target.model import run_model
 from qsim.target.pool import DEFAULT_JOBS, Pool
 from qsim.verdict import Kind, Verdict, judge, judge_beside, judge_intended
 
-#: Leaks, fuzzing and TAP are plugins of their own; they are loaded with this one.
-pytest_plugins = ("qsim.leak.lane", "qsim.fuzz.lane", "qsim.tap")
+#: Leaks, fuzzing, rounds and TAP are plugins of their own; they are loaded with this one.
+pytest_plugins = ("qsim.leak.lane", "qsim.fuzz.lane", "qsim.rounds", "qsim.tap")
 
 MODEL, QEMU = "model", "qemu"
 #: The suite's test module, for --pyargs.
@@ -173,6 +173,10 @@ class Session:
         self.baseline: Pool | None = None
         self.recognised: Recognised | None = None
         self.played: dict[str, Runs] = {}
+        self.repeat: int = config.getoption("--repeat")
+        #: How many runs are over, and when all of them are.
+        self.over = 0
+        self.fed: Future[None] | None = None
         self._models: dict[str, Outcome] = {}
         try:
             self._open()
@@ -252,19 +256,20 @@ class Session:
         """Let the binaries play these cases in the background."""
         if self.background is None:
             return
-        repeat: int = self.config.getoption("--repeat")
-        self.played |= {name: Runs(repeat) for name in ids}
-        self.background.feed(partial(self._play, name) for _ in range(repeat) for name in ids)
+        self.played |= {name: Runs(self.repeat) for name in ids}
+        self.fed = self.background.feed(
+            partial(self._play, name) for _ in range(self.repeat) for name in ids
+        )
 
     async def _play(self, name: str) -> None:
         """Play a case once more, unless it has failed already."""
         runs = self.played[name]
-        if runs.over.done():
-            return
         try:
-            runs.came(await self._judged(name))
+            if not runs.over.done():
+                runs.came(await self._judged(name))
         except Exception as error:
             runs.failed(error)
+        self.over += 1
 
     async def _judged(self, name: str) -> Verdict:
         """Play a case on the candidate, and the baseline, and judge it at once."""

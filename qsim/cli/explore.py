@@ -6,14 +6,11 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from qsim.cli.common import REVISION, cases_argument, cases_named, reports, where_to_work
 from qsim.cli.ends import WRONG, ends
@@ -24,6 +21,7 @@ from qsim.explore.exploration import Exploration
 from qsim.explore.grid import grid, patterns_of
 from qsim.explore.paths import Defect
 from qsim.explore.search import UNBOUNDED, Bounds, Reduction
+from qsim.progress import Tell, progress
 from qsim.quorum.revisions import DEFAULT, revision
 from qsim.report.explored import render_outcomes
 from qsim.report.saved import Head, asked, saved
@@ -154,21 +152,11 @@ def _explore(exploration: Exploration, checkpoint: Path | None, where: Where) ->
             restore(exploration, checkpoint)
         except CheckpointError as error:
             raise click.UsageError(f"--checkpoint: {error}") from None
-    console = Console(stderr=True)
-    progress = Progress(
-        TextColumn("exploring"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[done]}"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    )
     stop = Event()
     usual = signal.signal(signal.SIGINT, lambda *_: _stop(stop, usual))
     try:
-        with progress if console.is_terminal else nullcontext():
-            tick = _tick(exploration, progress, checkpoint, stop)
+        with progress("exploring", len(exploration.cases), exploration.number) as tell:
+            tick = _tick(exploration, tell, checkpoint, stop)
             if where:
                 with connected(where) as client:
                     explore_spread(exploration, client, tick)
@@ -187,14 +175,11 @@ def _explore(exploration: Exploration, checkpoint: Path | None, where: Where) ->
 
 
 def _tick(
-    exploration: Exploration, progress: Progress, checkpoint: Path | None, stop: Event
+    exploration: Exploration, tell: Tell, checkpoint: Path | None, stop: Event
 ) -> Callable[[], None]:
-    task = progress.add_task("", total=len(exploration.cases), done="")
-
     def tick() -> None:
         figures = exploration.figures
-        done = f"{figures.executions} executions, {figures.states} states"
-        progress.update(task, completed=exploration.number, done=done)
+        tell(exploration.number, f"{figures.executions} executions, {figures.states} states")
         if checkpoint is not None and not figures.executions % SAVE_EVERY:
             save(exploration, checkpoint)
         if stop.is_set():

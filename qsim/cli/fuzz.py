@@ -6,12 +6,10 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from qsim.cli.common import qemu_option, reports, revision_option, where_to_work
 from qsim.cli.ends import NO_BINARY, WRONG, ends
@@ -21,6 +19,7 @@ from qsim.fuzz.campaign import Tally
 from qsim.fuzz.known import Known, read_known, shipped_known
 from qsim.fuzz.run import Plan, Result, fuzz
 from qsim.fuzz.told import stories, summary
+from qsim.progress import Tell, progress
 from qsim.quorum.revisions import nearest, revision
 from qsim.target.background import Background
 from qsim.target.pool import Pool
@@ -104,16 +103,13 @@ def fuzz_binary(
     plan = Plan(seed, count, from_block)
     entries = read_known(known) if known else shipped_known()
     where = Where(workers or 0, scheduler)
-    console = Console(stderr=True)
-    columns = (TextColumn("fuzzing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    progress = Progress(*columns, console=console, transient=True)
-    tick = _tick(progress, plan)
-    with progress if console.is_terminal else nullcontext():
+    with progress("fuzzing", plan.count) as tell:
+        tick = _tick(tell)
         if where:
             with connected(where) as client:
                 result = fuzz_spread(client, plan, qemu, revision_name, entries, tick)
         else:
-            result = _fuzz(plan, qemu, revision_name, entries, progress, tick)
+            result = _fuzz(plan, qemu, revision_name, entries, tick)
     again = shlex.join(["qsim", "compare", str(save / "{}"), "--qemu", qemu])
     for story in stories(result, again):
         click.echo(f"{story}\n")
@@ -131,7 +127,6 @@ def _fuzz(
     qemu: str,
     revision_name: str | None,
     known: list[Known],
-    progress: Progress,
     tick: Callable[[Tally], bool],
 ) -> Result:
     """Fuzz in this process."""
@@ -146,18 +141,16 @@ def _fuzz(
             plan,
             f"QEMU {pool.version} ({qemu})",
             known,
-            tell=progress.console.print,
+            tell=partial(click.echo, err=True),
             enough=tick,
         )
     finally:
         background.close()
 
 
-def _tick(progress: Progress, plan: Plan) -> Callable[[Tally], bool]:
-    task = progress.add_task("", total=plan.count)
-
+def _tick(tell: Tell) -> Callable[[Tally], bool]:
     def tick(tally: Tally) -> bool:
-        progress.update(task, completed=tally.total)
+        tell(tally.total, f"{tally.wrong} wrong" if tally.wrong else "")
         return False
 
     return tick

@@ -9,6 +9,7 @@ import click
 
 from qsim.cli.common import REVISION, cases_argument, cases_named, reports
 from qsim.cli.ends import WRONG, ends
+from qsim.progress import counted
 from qsim.quorum.revisions import rank, revision
 from qsim.report.series import differing_steps, render_diff, render_series
 from qsim.scenario import Case
@@ -65,7 +66,7 @@ def series_diff(left: str, right: str, selectors: tuple[str, ...]) -> None:
     steps = differing_steps(a.name, b.name)
     if steps:
         click.echo(f"{steps}\n")
-    found = list(changes(cases, a, b))
+    found = list(changes(counted("comparing", cases, len(cases)), a, b))
     click.echo(render_diff(a, b, found, len(cases)))
     sys.exit(1 if any(not change.causes for change in found) else 0)
 

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from qsim.fuzz.campaign import Tally
 from qsim.fuzz.known import read_known, shipped_known
 from qsim.fuzz.run import Plan, Result, fuzz
 from qsim.fuzz.told import stories, summary
+from qsim.progress import is_shown, progress
 from qsim.scenario import ScenarioError
 from qsim.suite import session_of
 
@@ -85,9 +88,16 @@ def check_fuzz(config: pytest.Config) -> str | None:
     assert session.background is not None and session.pool is not None
     plan = Plan(config.getoption("--seed"), config.getoption("--fuzz"))
     told = f"QEMU {session.pool.version} ({session.binary})"
-    result = fuzz(
-        session.background, session.pool.run, session.revision, plan, told, _known(config)
-    )
+    with ExitStack() as shown:
+        result = fuzz(
+            session.background,
+            session.pool.run,
+            session.revision,
+            plan,
+            told,
+            _known(config),
+            enough=_progress(config, plan, shown),
+        )
     config.stash[RESULT] = result, plan
     folder = Path(config.getoption("--save"))
     again = shlex.join(["qsim", "compare", str(folder / "{}"), "--qemu", str(session.binary)])
@@ -99,6 +109,24 @@ def check_fuzz(config: pytest.Config) -> str | None:
     if result.stopped_in is not None:
         raise KeyboardInterrupt
     return "\n".join(texts) if result.tally.wrong else None
+
+
+def _progress(config: pytest.Config, plan: Plan, shown: ExitStack) -> Callable[[Tally], bool]:
+    """What shows in a terminal how far it has come, which pytest does not from within a test."""
+    plugins = config.pluginmanager
+    capture, reporter = plugins.getplugin("capturemanager"), plugins.getplugin("terminalreporter")
+    if capture is None or reporter is None or hasattr(config, "workerinput"):
+        return lambda tally: False
+    shown.enter_context(capture.global_and_fixture_disabled())
+    if is_shown():
+        reporter.ensure_newline()
+    tell = shown.enter_context(progress("fuzzing", plan.count))
+
+    def tick(tally: Tally) -> bool:
+        tell(tally.total, f"{tally.wrong} wrong" if tally.wrong else "")
+        return False
+
+    return tick
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
