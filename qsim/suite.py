@@ -48,63 +48,73 @@ EVERY_WAY = "test_every_way"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The suite's options."""
-    group = parser.getgroup("qsim", "conformance of QEMU's quorum driver")
-    group.addoption("--qemu", metavar="PATH", help="the qemu-system binary to compare")
+    group = parser.getgroup(
+        "qsim",
+        "conformance of QEMU's quorum driver, as in\n"
+        "  pytest conformance --qemu=/usr/bin/qemu-system-x86_64\n"
+        "  pytest conformance --qemu=/usr/bin/qemu-system-x86_64 -k fifo --repeat=10\n"
+        "options",
+    )
+    group.addoption(
+        "--qemu",
+        metavar="PATH",
+        help="The binary to compare: qemu-system-*, or qemu-storage-daemon.",
+    )
     group.addoption(
         "--baseline",
         metavar="PATH",
-        help="another binary, from before a patch: tell what the patch has changed, and let pass "
-        "what it has not",
+        help="Another binary, from before a patch: tell what the patch has changed, and let pass "
+        "what it has not.",
     )
     group.addoption(
         "--intended",
         metavar="PATH",
         action="append",
-        help="scenario files or folders with what the patch changes on purpose (with --baseline): "
-        "exactly this must have changed",
+        help="Scenario files or folders with what the patch changes on purpose (with --baseline): "
+        "exactly this must have changed.",
     )
     group.addoption(
         "--revision",
         metavar="NAME",
-        help="the driver's revision to compare with (default: by the binary's version, "
-        f"else {DEFAULT})",
+        help="The driver's revision to compare with, by its name or upstream commit (default: "
+        f"asked of the binary, else {DEFAULT}).",
     )
     group.addoption(
         "--scenarios",
         metavar="PATH",
         action="append",
-        help="scenario files or folders instead of the suite's own",
+        help="Scenario files or folders instead of the suite's own.",
     )
     group.addoption(
         "--jobs",
         metavar="N",
         type=_at_least_one,
-        help=f"QEMU processes of a binary side by side (default: {DEFAULT_JOBS} in all)",
+        help=f"QEMU processes of a binary side by side (default: {DEFAULT_JOBS} in all).",
     )
     group.addoption(
         "--repeat",
         metavar="N",
         type=_at_least_one,
         default=1,
-        help="play each case N times on the binary; every run must pass",
+        help="Play each case N times on the binary; every run must pass (default: 1).",
     )
     group.addoption(
         "--iothread",
         action="store_true",
-        help="requests come through exports in an IOThread, and the nodes live there",
+        help="Requests come through exports in an IOThread, and the nodes live there.",
     )
     group.addoption(
         "--ways",
         metavar="N",
         type=_at_least_one,
         default=MOST,
-        help="of a scenario that leaves the order open, play at most N ways: all of them, or a "
-        f"sample with every outcome (default: {MOST})",
+        help="Of a scenario that leaves the order open, play at most N ways: all of them, or a "
+        f"sample with every outcome (default: {MOST}).",
     )
     group.addoption(
-        "--report", metavar="DIR", help="write the run as one HTML page there, index.html"
+        "--report", metavar="DIR", help="Write the run as one HTML page there, index.html."
     )
-    group.addoption("--figures", metavar="FILE", help="write the closing figures there, as JSON")
+    group.addoption("--figures", metavar="FILE", help="Write the closing figures there, as JSON.")
 
 
 def _at_least_one(text: str) -> int:

@@ -117,6 +117,14 @@ def test_the_table_of_commands_has_the_sentences_of_the_commands() -> None:
         assert one.sentence == " ".join(sentence.split())
 
 
+def test_every_option_of_the_suite_has_a_sentence(pytestconfig: pytest.Config) -> None:
+    group = pytestconfig._parser.getgroup("qsim")
+    options = [option.attrs() for option in group.options]
+    assert {"qemu", "baseline", "repeat", "fuzz", "report"} <= {one["dest"] for one in options}
+    for one in options:
+        assert re.fullmatch(r"[A-Z].{20,}\.", one["help"]), one["dest"]
+
+
 @pytest.fixture(scope="module")
 def loaded() -> Callable[..., list[Case]]:
     """How scenario files are loaded, each set of them once for all examples."""

@@ -81,9 +81,14 @@ def _say(text: str) -> None:
     click.echo(f"releases: {text}", err=True)
 
 
+def is_terminal() -> bool:
+    """Whether somebody is looking."""
+    return sys.stdout.isatty()
+
+
 def _place(done: int, count: int, seconds: float) -> str:
     """How far it has come, for a terminal; in a log the heads of the runs are enough."""
-    if not sys.stdout.isatty():
+    if not is_terminal():
         return ""
     left = f", {timedelta(seconds=round(seconds / done * (count - done)))} left" if done else ""
     return f" ({done + 1} of {count}{left})"

@@ -29,21 +29,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fuzz",
         metavar="N",
         type=int,
-        help="also play N scenarios generated from --seed, on the model and on the binary",
+        help="Also play N scenarios generated from --seed, on the model and on the binary.",
     )
     group.addoption(
-        "--seed", metavar="S", type=int, default=0, help="what --fuzz generates (default: 0)"
+        "--seed",
+        metavar="S",
+        type=int,
+        default=0,
+        help="Which scenarios --fuzz generates (default: 0).",
     )
     group.addoption(
         "--known",
         metavar="FILE",
-        help="differences that --fuzz goes on past (default: those that come with qsim)",
+        help="Differences that --fuzz goes on past (default: those that come with qsim).",
     )
     group.addoption(
         "--save",
         metavar="DIR",
         default="found",
-        help="where --fuzz writes the smallest scenarios that differ (default: found)",
+        help="Where --fuzz writes the smallest scenarios that differ (default: found).",
     )
 
 

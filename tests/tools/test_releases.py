@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -149,3 +151,38 @@ def test_other_machines_are_refused_before_anything_is_done(
         assert result.exit_code == 3
         assert "for Linux on x86_64" in result.stderr
     assert calls() == []
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_is_told_how_far_it_has_come(
+    releases: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    now = iter(range(0, 6000, 60))
+    monkeypatch.setattr("tools.releases.time.monotonic", lambda: next(now))
+    monkeypatch.setattr("tools.releases.is_terminal", lambda: terminal)
+    heads = [line for line in releases("check").stdout.splitlines() if "/bin/" in line]
+    assert len(heads) == len(PLAYS)
+    told = [line.partition(" (")[2] for line in heads]
+    if terminal:
+        assert told[0] == f"1 of {len(PLAYS)})"
+        # A minute passes between two looks at the clock.
+        assert told[1] == f"2 of {len(PLAYS)}, 0:{2 * (len(PLAYS) - 1):02}:00 left)"
+    else:
+        assert told == [""] * len(PLAYS)
+
+
+@pytest.mark.parametrize("words", [[], ["unpack"], ["check"]], ids=" ".join)
+def test_help_begins_with_examples_that_are_taken(words: list[str]) -> None:
+    result = CliRunner().invoke(main, [*words, "--help"])
+    _, sentence, examples, *_ = re.split(r"\n\n+", result.output)
+    assert sentence.endswith(".")
+    head, *lines = examples.splitlines()
+    assert head == "  Examples:"
+    for line in lines:
+        start = "    python -m tools.releases "
+        assert line.startswith(start)
+        name, *rest = shlex.split(line.removeprefix(start))
+        # Parsed and not run: that would unpack whole releases.
+        main.commands[name].make_context(name, rest)
+    for command in [main, *main.commands.values()]:
+        assert all(one.help and one.help.endswith(".") for one in command.params)
