@@ -127,7 +127,7 @@ class Outcome:
     ``leaks`` is memory nobody freed, None where nobody looked; ``sees_memory`` says whether the
     witness knows undefined behaviour when it comes to it, which a binary does not.
     ``reports_by_node`` says how the witness's rate limiter counts, ``unsupported`` why it could
-    not play the case at all.
+    not play the case at all.  ``seconds`` is how long the play took, which is no observation.
     """
 
     witness: str
@@ -138,6 +138,7 @@ class Outcome:
     sees_memory: bool = False
     reports_by_node: bool = True
     unsupported: str = ""
+    seconds: float = field(default=0.0, compare=False)
 
     def limiter_key(self) -> Callable[[Event], str]:
         """Which of its limiter's windows an event falls in."""

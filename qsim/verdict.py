@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 from qsim.outcome import Difference, Outcome, against_fixture, between
 from qsim.scenario import Case
@@ -47,6 +48,10 @@ class Verdict:
     :param right: the candidate's outcome, dropped where nobody will ask for it.
     :param change: from the baseline to the candidate, whatever the verdict.
     :param reason: why it could not be played.
+    :param baseline: whether the baseline is as the suite says, as pytest would call it: "passed",
+        "failed", "skipped" where it cannot be played; "" without one, or where the suite has no
+        such case.
+    :param shown: what a page says of it, where one is to be written.
     """
 
     kind: Kind
@@ -56,11 +61,8 @@ class Verdict:
     right: Outcome | None = None
     change: tuple[Difference, ...] = ()
     reason: str = ""
-
-    @property
-    def baseline_agrees(self) -> bool:
-        """Whether the baseline is as the fixture says, as far as the verdict tells."""
-        return self.kind in (Kind.AGREES, Kind.BROKEN, Kind.INTENDED, Kind.BEYOND)
+    baseline: str = ""
+    shown: dict[str, Any] = field(default_factory=dict)
 
 
 def wrong(case: Case, model: Outcome | None, outcome: Outcome) -> list[Difference]:
@@ -99,6 +101,19 @@ def judge_beside(
     case: Case, model: Outcome | None, candidate: Outcome, baseline: Outcome
 ) -> Verdict:
     """A candidate beside a baseline."""
+    verdict = _beside(case, model, candidate, baseline)
+    return replace(verdict, baseline=_standing(case, model, baseline))
+
+
+def _standing(case: Case | None, model: Outcome | None, baseline: Outcome) -> str:
+    if baseline.unsupported:
+        return "skipped"
+    if case is None:
+        return ""
+    return "failed" if wrong(case, model, baseline) else "passed"
+
+
+def _beside(case: Case, model: Outcome | None, candidate: Outcome, baseline: Outcome) -> Verdict:
     if candidate.unsupported:
         lost = not baseline.unsupported
         return Verdict(Kind.LOST if lost else Kind.UNSUPPORTED, case, reason=candidate.unsupported)
@@ -124,6 +139,13 @@ def judge_intended(
 
     :param before: the case as the suite has it, None where the intention brings a new one.
     """
+    verdict = _intended(intended, before, candidate, baseline)
+    return replace(verdict, baseline=_standing(before, None, baseline))
+
+
+def _intended(
+    intended: Case, before: Case | None, candidate: Outcome, baseline: Outcome
+) -> Verdict:
     if candidate.unsupported:
         return Verdict(Kind.LOST, intended, reason=candidate.unsupported)
     change = between(baseline, candidate)

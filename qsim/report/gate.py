@@ -78,6 +78,7 @@ class Tally:
             entry["kind"] = verdict.kind.name
             entry["bug"] = verdict.case.bug
             entry["reason"] = verdict.reason
+            entry["baseline"] = verdict.baseline
             entry["change"] = [
                 [one.step, one.label, one.what, one.left, one.right] for one in verdict.change
             ]
@@ -88,6 +89,8 @@ class Tally:
         self.counts[entry["witness"], entry["result"]] += 1
         if "kind" in entry:
             self.entries.append(entry)
+            if entry["baseline"]:
+                self.counts["baseline", entry["baseline"]] += 1
         if "id" in entry:
             self.told.append(entry)
 
@@ -122,10 +125,7 @@ class Tally:
             rows.append((f"QEMU {run.pool.version} ({run.binary})", self._row("qemu")))
         if run.baseline is not None:
             name = f"baseline QEMU {run.baseline.version} ({run.config.getoption('--baseline')})"
-            agree = len(self._of(Kind.AGREES, Kind.BROKEN))
-            rows.append(
-                (name, (agree, len(self._of(Kind.MENDED, Kind.CHANGED, Kind.AS_BEFORE)), 0))
-            )
+            rows.append((name, self._row("baseline")))
         # What a binary cannot do is said, never counted among what it does.
         cannot = any(row[2] for _, row in rows)
         width = max(44, *(len(name) + 1 for name, _ in rows))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -308,14 +309,17 @@ def played(run: Run) -> Outcome:
     :raise ModelError: when the model fails.
     """
     case = run.case
+    began_s = time.perf_counter()
     try:
-        return run.play()
+        outcome = run.play()
     except NotImplementedError as error:
         text = f"this is outside the model: {error}"
         raise ScenarioError(case.file, _line(run), "", text) from error
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         text = f"the model fails, which is a bug: {error!r}"
         raise ModelError(case.file, _line(run), "", text) from error
+    outcome.seconds = time.perf_counter() - began_s
+    return outcome
 
 
 def _line(run: Run) -> int:

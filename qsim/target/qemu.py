@@ -78,7 +78,8 @@ class QemuRun(Rounds):
         played.first_event = self.process.events.mark()
         self.process.begin()
         played.begin_s = time.time()
-        clock = time.time() - time.monotonic()
+        began_s = time.monotonic()
+        clock = played.begin_s - began_s
         shown = StepOutcome("set-up", beats=[])
         try:
             await self._children()
@@ -113,6 +114,7 @@ class QemuRun(Rounds):
         else:
             self._look_at_stderr(shown.label)
         finally:
+            outcome.seconds = time.monotonic() - began_s
             self._forget_children()
         if abs(time.time() - time.monotonic() - clock) > CLOCK_DRIFT_S:
             raise ClockJumped
