@@ -35,7 +35,7 @@ def test_scenario(qsim_case: Case, witness: str, request: pytest.FixtureRequest)
     """The witness tells the fixture's story."""
     session = session_of(request.config)
     if witness == MODEL:
-        wrong = check_model(session, qsim_case)
+        wrong = check_model(session, qsim_case, request.node)
     else:
         wrong = check_binary(session, qsim_case, request.node)
     if wrong is not None:

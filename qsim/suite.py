@@ -11,6 +11,7 @@ import argparse
 import asyncio
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from qsim import spread
 from qsim.data import fixtures_path
 from qsim.explore.ways import MOST, Ways, expanded
 from qsim.outcome import Outcome, against_fixture
+from qsim.page.facts import shown_beside
 from qsim.page.write import told_of, write_report
 from qsim.quorum.revisions import DEFAULT, REVISIONS, revision
 from qsim.recognise import Recognised, recognise
@@ -218,8 +220,9 @@ class Session:
         paths = _fixtures(self.config)
         loaded = load_paths(paths, names)
         own = fixtures_path()
-        probes = loaded if paths == [own] else load_paths([own], names) if self.pool else []
-        found = self.recognised = None if chosen else self._recognise(probes)
+        asks = self.pool is not None and chosen is None
+        probes = loaded if paths == [own] else load_paths([own], names) if asks else []
+        found = self.recognised = self._recognise(probes) if asks else None
         self.revision = chosen or (found.revision if found else revision(DEFAULT))
         if found and found.revision != found.guess:
             # Who runs a case again by its command must come to the same.
@@ -286,11 +289,17 @@ class Session:
         assert self.pool is not None
         case = self.intended.get(name) or self.cases[name]
         if self.baseline is None:
-            return judge(case, self.model(case), await self.pool.run(case))
-        candidate, baseline = await asyncio.gather(self.pool.run(case), self.baseline.run(case))
-        if name in self.intended:
-            return judge_intended(case, self.cases.get(name), candidate, baseline)
-        return judge_beside(case, self.model(case), candidate, baseline)
+            candidate, baseline = await self.pool.run(case), None
+            verdict = judge(case, self.model(case), candidate)
+        else:
+            candidate, baseline = await asyncio.gather(self.pool.run(case), self.baseline.run(case))
+            if name in self.intended:
+                verdict = judge_intended(case, self.cases.get(name), candidate, baseline)
+            else:
+                verdict = judge_beside(case, self.model(case), candidate, baseline)
+        if self.config.getoption("--report"):
+            return replace(verdict, shown=shown_beside(verdict, candidate, baseline))
+        return verdict
 
     def model(self, case: Case) -> Outcome:
         """The case on the model, played once.
@@ -409,13 +418,16 @@ def _params(item: pytest.Item) -> dict[str, Any]:
     return {} if callspec is None else dict(callspec.params)
 
 
-def check_model(session: Session, case: Case) -> str | None:
+def check_model(session: Session, case: Case, item: pytest.Item) -> str | None:
     """What is wrong with ``case`` on the model, ready to print; None when nothing is."""
     try:
         model = session.model(case)
     except ScenarioError as error:
         return str(error)
     wrong = against_fixture(case, model)
+    if item.config.getoption("--report"):
+        kind = Kind.DIFFERS if wrong else Kind.AGREES
+        item.stash[SHOWN] = shown_beside(Verdict(kind, case, tuple(wrong)), model, None)
     again = rerun_command(case, None, session.named)
     return render(case, None, model, wrong, again) if wrong else None
 
@@ -433,6 +445,7 @@ def check_binary(session: Session, case: Case, item: pytest.Item) -> str | None:
     """What is wrong with ``case`` on the binary, ready to print; None when nothing is."""
     verdict = session.verdict(case.id)
     item.stash[VERDICT] = verdict
+    item.stash[SHOWN] = verdict.shown
     if verdict.kind is Kind.UNSUPPORTED:
         pytest.skip(f"not supported: {verdict.reason}")
     if verdict.kind.passes:
@@ -446,6 +459,8 @@ def _again(session: Session, case: Case) -> str:
 
 
 VERDICT = pytest.StashKey[Verdict]()
+#: What a page says of it, where one is to be written.
+SHOWN = pytest.StashKey[dict[str, Any]]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -461,7 +476,8 @@ def pytest_runtest_makereport(
     if call.when == "call" and witness:
         entry = Tally.entry(witness, report.outcome, item.stash.get(VERDICT, None))
         if item.config.getoption("--report"):
-            entry |= told_of(_params(item)["qsim_case"], report, item.stash.get(VERDICT, None))
+            shown = item.stash.get(SHOWN, {})
+            entry["page"] = told_of(_params(item)["qsim_case"], witness, report, shown)
         report.qsim = entry  # type: ignore[attr-defined]
     return report
 
@@ -478,16 +494,21 @@ def _properties(case: Case, item: pytest.Item) -> list[tuple[str, object]]:
     return [(name, value) for name, value in found.items() if value]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: pytest.ExitCode
+) -> None:
     """The short table, or loudly that no binary was compared."""
     config = terminalreporter.config
     if TALLY not in config.stash or config.stash[SESSION].only_collect:
         return
     tally = config.stash[TALLY]
+    others = []
     for reports in terminalreporter.stats.values():
         for report in reports:
             if hasattr(report, "qsim"):
                 tally.count(report.qsim)
+            elif getattr(report, "failed", False):
+                others.append(report)
     terminalreporter.section("quorum conformance")
     for line in tally.lines():
         terminalreporter.write_line(line)
@@ -496,7 +517,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line("")
         terminalreporter.write_line(warning, yellow=True, bold=True)
     if config.getoption("--report"):
-        write_report(Path(config.getoption("--report")), tally)
+        whole = exitstatus != pytest.ExitCode.INTERRUPTED
+        write_report(Path(config.getoption("--report")), tally, others, whole)
     if config.getoption("--figures"):
         write_figures(Path(config.getoption("--figures")), tally)
 

@@ -5,45 +5,70 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qsim.page.facts import case_facts, drawn_outcome
+from qsim.page.facts import case_facts
 from qsim.page.page import page
-from qsim.report.gate import Tally
+from qsim.report.gate import Run, Tally
+from qsim.report.terminal import rerun_command
 from qsim.scenario import Case
-from qsim.verdict import Verdict
 
 
-def told_of(case: Case, report: pytest.TestReport, verdict: Verdict | None) -> dict[str, Any]:
+def told_of(
+    case: Case, witness: str, report: pytest.TestReport, shown: dict[str, Any]
+) -> dict[str, Any]:
     """What the page needs of a report, as it may travel between processes."""
-    told: dict[str, Any] = {"id": case.id, "seconds": report.duration}
+    told = {"id": case.id, "witness": witness, "result": report.outcome, **shown}
     if report.failed:
         told["text"] = str(report.longrepr)
-    if verdict is not None and verdict.right is not None:
-        told["diagram"] = drawn_outcome(case, verdict.right)
     return told
 
 
-def write_report(folder: Path, tally: Tally) -> None:
-    """Write the page of a session; the session ends with status 4 when that cannot be."""
+def write_report(
+    folder: Path, tally: Tally, others: Sequence[pytest.TestReport], whole: bool
+) -> None:
+    """Write the page of a session; the session ends with status 4 when that cannot be.
+
+    :param others: what failed beside the scenarios.
+    :param whole: whether the session came to its end.
+    """
     run = tally.run
-    reports: dict[str, list[dict[str, Any]]] = {}
-    for entry in tally.told:
-        reports.setdefault(entry["id"], []).append(entry)
-    cases = [
-        case_facts(case, run.revision, reports[name])
-        for name, case in run.cases.items()
-        if name in reports
-    ]
-    witnesses = {"model": f"of {run.revision.describes}"}
-    if run.pool is not None:
-        witnesses["qemu"] = f"QEMU {run.pool.version} ({run.binary})"
-    text = page(cases, witnesses, list(tally.lines()), shlex.join(["pytest", *sys.argv[1:]]))
+    text = page(
+        list(_cases(run, tally.told)),
+        _witnesses(run),
+        list(tally.lines()),
+        shlex.join(["pytest", *sys.argv[1:]]),
+        [(report.nodeid, report.longreprtext) for report in others],
+        whole,
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "index.html").write_text(text, "utf-8")
     except OSError as error:
         pytest.exit(f"--report: {folder}: {error.strerror}", returncode=4)
+
+
+def _cases(run: Run, told: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    reports: dict[str, list[dict[str, Any]]] = {}
+    for entry in told:
+        reports.setdefault(entry["id"], []).append(entry)
+    for name, case in {**run.intended, **run.cases}.items():
+        if name in reports:
+            intended = run.intended.get(name)
+            again = rerun_command(intended or case, run.binary, run.named, run.iothread)
+            yield case_facts(case, run.revision, reports[name], again, intended)
+
+
+def _witnesses(run: Run) -> dict[str, str]:
+    """What each witness is, for people, by its name."""
+    witnesses = {"model": f"of {run.revision.describes}"}
+    if run.pool is not None:
+        witnesses["qemu"] = f"QEMU {run.pool.version} ({run.binary})"
+    if run.baseline is not None:
+        path = run.config.getoption("--baseline")
+        witnesses["baseline"] = f"QEMU {run.baseline.version} ({path})"
+    return witnesses

@@ -26,11 +26,14 @@ class Run(Protocol):
     """What the tables say of a session."""
 
     binary: str | None
+    named: str | None
+    iothread: bool
     pool: Pool | None
     baseline: Pool | None
     revision: Revision
     recognised: Recognised | None
     cases: dict[str, Case]
+    intended: dict[str, Case]
     open: dict[str, Ways]
     left_out: int
     config: Any
@@ -66,7 +69,7 @@ class Tally:
     run: Run
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     entries: list[dict[str, Any]] = field(default_factory=list)
-    #: Those with what a page tells of them.
+    #: What a page tells of each.
     told: list[dict[str, Any]] = field(default_factory=list)
 
     @staticmethod
@@ -91,8 +94,8 @@ class Tally:
             self.entries.append(entry)
             if entry["baseline"]:
                 self.counts["baseline", entry["baseline"]] += 1
-        if "id" in entry:
-            self.told.append(entry)
+        if "page" in entry:
+            self.told.append(entry["page"])
 
     def _of(self, *kinds: Kind) -> list[dict[str, Any]]:
         names = {kind.name for kind in kinds}
