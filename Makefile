@@ -6,12 +6,12 @@ VENV   ?= .venv
 QEMU   ?= $(shell command -v qemu-system-x86_64 || echo /usr/bin/qemu-system-x86_64)
 STAMP  := $(VENV)/.installed
 
-.PHONY: conformance check docs releases wheels bench qemu clean
+.PHONY: conformance check docs releases wheels bench qemu browser clean
 
 conformance: $(STAMP) qemu
 	$(VENV)/bin/pytest conformance --qemu=$(QEMU)
 
-check: $(STAMP) qemu
+check: $(STAMP) qemu browser
 	QSIM_QEMU=$(QEMU) $(VENV)/bin/tox
 
 docs: $(STAMP)
@@ -41,6 +41,11 @@ $(STAMP): pyproject.toml
 qemu:
 	@test -x "$(QEMU)" || .ci/install qemu-system-x86 qemu-utils
 	@command -v qemu-img >/dev/null || .ci/install qemu-utils
+
+# The tests look at the report's page in it.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
+	    .ci/install chromium chromium-driver
 
 clean:
 	rm -rf $(VENV) .tox .mypy_cache .ruff_cache .pytest_cache build dist wheels *.egg-info
