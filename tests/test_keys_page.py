@@ -188,6 +188,21 @@ def test_every_value_of_an_enumeration_is_on_the_page() -> None:
     assert wanted - said - spans == set()
 
 
+def patterns(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        yield from [schema] * isinstance(schema.get("pattern"), str)
+        for one in schema.values():
+            yield from patterns(one)
+    elif isinstance(schema, list):
+        for one in schema:
+            yield from patterns(one)
+
+
+def test_every_pattern_says_in_words_what_it_takes() -> None:
+    assert len(list(patterns(SCHEMA))) >= 5
+    assert [one for one in patterns(SCHEMA) if not one.get("description")] == []
+
+
 @pytest.mark.parametrize(
     "text",
     ["hole", "zero", "unallocated", "pat1", "hex=", "0x", "any of ok", "any of A"]

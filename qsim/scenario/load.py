@@ -128,6 +128,8 @@ def _readable(error: jsonschema.ValidationError) -> str:
         assert isinstance(error.instance, dict)
         extra = [key for key in error.instance if key not in properties]
         return f"unknown key {extra[0]!r}; known here: {', '.join(sorted(properties))}"
+    if error.validator == "pattern" and isinstance(error.schema, dict):
+        return f"{error.instance!r} does not match: {error.schema['description']}"
     return error.message
 
 

@@ -471,7 +471,7 @@ MISTAKES = [
         "unknown key 'rte'; known here: ",
     ),
     ("- name: 5\n", 5, "cases[0].name", "5 is not of type 'string'"),
-    ("- name: a/b\n", 5, "cases[0].name", "does not match"),
+    ("- name: a/b\n", 5, "cases[0].name", "does not match: letters, digits, spaces and , . + -"),
     ("- about: a\n", 5, "cases[0]", "unknown key 'about'"),
     ("- size: 512\n", 5, "cases[0]", "'name' is a required property"),
     ("- name: a\n  quorum: fifo\n", 6, "cases[0].quorum", "'fifo' is not of type 'object'"),
@@ -489,7 +489,7 @@ MISTAKES = [
         "- name: a\n  steps:\n  - read: [0, x]\n",
         7,
         "cases[0].steps[0].read[1]",
-        "'x' does not match",
+        "'x' does not match: a number of bytes, e.g. 512, 64k or 1M",
     ),
     ("- name: a\n  steps:\n  - flush: 1\n", 7, "cases[0].steps[0].flush", "True was expected"),
     (
