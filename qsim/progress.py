@@ -22,11 +22,17 @@ def is_shown() -> bool:
     return sys.stderr.isatty()
 
 
+def say(text: str) -> None:
+    """Say something on standard error, above what is shown there.
+
+    click.echo would write past what keeps the two apart.
+    """
+    print(text, file=sys.stderr)
+
+
 @contextmanager
 def progress(what: str, total: int, done: int = 0) -> Iterator[Tell]:
     """Show how much of ``total`` is done, and the time that is left; when it is over, nothing.
-
-    Lines that are written to standard error meanwhile appear above.
 
     :param done: what was done earlier; its time is not known.
     """

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -176,3 +178,10 @@ def test_example_works(line: str, checkout: Path, request: pytest.FixtureRequest
         raise result.exception
     assert result.exit_code in STATUS.get(line, (0,)), result.output
     assert result.output
+
+
+def test_python_m_qsim_is_qsim() -> None:
+    words = [sys.executable, "-m", "qsim", "run", "--help"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    # Their widths are not the same.
+    assert done.stdout.split() == told("qsim run").split()

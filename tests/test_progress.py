@@ -145,3 +145,17 @@ def test_suite_shows_its_rounds_and_its_fuzzing_in_a_terminal_and_not_in_a_log(
     assert log.shown == ""
     assert re.search(r"playing.*round 4 of 4.*left", terminal.shown)
     assert re.search(r"fuzzing.*/3.*left", terminal.shown)
+
+
+def test_what_is_said_meanwhile_stands_above() -> None:
+    program = (
+        "from qsim.progress import counted, say\n"
+        "for one in counted('doing', 'ab', 2): say(f'seen {one} [b]')\n"
+        "print('over')"
+    )
+    log = ran(["-c", program], False, ROOT, FORCED)
+    assert (log.stdout, log.shown) == ("over\n", "seen a [b]\nseen b [b]\n")
+    terminal = ran(["-c", program], True, ROOT)
+    assert terminal.stdout == "over\n"
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.shown).replace("\r", "\n").split("\n")
+    assert [line for line in lines if line.startswith("seen")] == ["seen a [b]", "seen b [b]"]

@@ -6,7 +6,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import click
@@ -19,7 +18,7 @@ from qsim.fuzz.campaign import Tally
 from qsim.fuzz.known import Known, read_known, shipped_known
 from qsim.fuzz.run import Plan, Result, fuzz
 from qsim.fuzz.told import stories, summary
-from qsim.progress import Tell, progress
+from qsim.progress import Tell, progress, say
 from qsim.quorum.revisions import nearest, revision
 from qsim.target.background import Background
 from qsim.target.pool import Pool
@@ -141,7 +140,7 @@ def _fuzz(
             plan,
             f"QEMU {pool.version} ({qemu})",
             known,
-            tell=partial(click.echo, err=True),
+            tell=say,
             enough=tick,
         )
     finally:
