@@ -70,15 +70,16 @@
 
   function framed(name, one, first, room) {
     const frame = make('figure', { class: 'picture' });
-    frame.append(make('figcaption', {}, `${name}: ${one.witness}`), picture(one, first, room));
+    const who = one.witness.startsWith(name) ? one.witness : `${name}: ${one.witness}`;
+    frame.append(make('figcaption', {}, who), picture(one, first, room));
     const ends = one.ends.map(([child, held]) => `${child} holds ${held}`);
     if (ends.length) frame.append(make('p', { class: 'ends' }, `At the end ${ends.join(', ')}`));
     frame.append(...one.trouble.map((text) => make('p', { class: 'failed' }, text)), ...reasons(one));
     return frame;
   }
 
-  /* The width of a page that is printed, A4 or letter. */
-  const PAPER = 680;
+  /* On paper the diagrams are as wide as this, made smaller to fit A4 and letter. */
+  const PAPER = 850;
   const GAP = 16;
   let onPaper = false;
 

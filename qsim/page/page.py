@@ -6,10 +6,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import resources
+from itertools import takewhile
 from typing import Any
 
 import jinja2
@@ -65,6 +67,7 @@ def page(
         matrix=matrix(cases, list(witnesses)),
         several={name: GATE if beside and name == "qemu" else SEVERAL for name in witnesses},
         said=said,
+        parted=parted,
         closing=closing,
         command=command,
         others=others,
@@ -115,6 +118,20 @@ def _verdicts(cases: Sequence[dict[str, Any]], beside: bool) -> dict[str, tuple[
     kinds = Counter(case["kind"] for case in cases)
     found |= {one.name: (one.text, kinds[one.name]) for one in Kind if one.name not in _PLAIN}
     return {key: one for key, one in found.items() if one[1]}
+
+
+def parted(one: str, other: str) -> tuple[str, str, str]:
+    """A text as what it has in common with another, where they part, and what is common again."""
+    # Words are marked whole.
+    words, others = (re.split("(?<= )", text) for text in (one, other))
+    before = _alike(words, others)
+    after = len(words) - _alike(words[before:][::-1], others[before:][::-1])
+    return "".join(words[:before]), "".join(words[before:after]), "".join(words[after:])
+
+
+def _alike(some: Sequence[str], others: Sequence[str]) -> int:
+    """With how many words both begin."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(some, others, strict=False))))
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import html5lib
 import pytest
 
-from qsim.page.page import duration, headline, page, said
+from qsim.page.page import duration, headline, page, parted, said
 
 HOSTILE = "</script><script>alert(1)</script><!-- \u2028 \"'&amp;"
 NAMES = {"model": "of QEMU 7.2", "qemu": "QEMU 7.2.22", "baseline": "QEMU 5.2.0"}
@@ -129,6 +129,22 @@ def test_verdicts_have_the_words_of_the_gate() -> None:
     assert said("failed", "DIFFERS") == "differs"
     assert said("passed", "AS_BEFORE") == "not as the fixture says, and the same as the baseline"
     assert said("", "") == "the suite has no such case"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("c0 read; c1 read", "c0 read; c2 read", ("c0 read; ", "c1 ", "read")),
+        ("EIO", "0", ("", "EIO", "")),
+        ("a b", "a b c", ("a ", "b", "")),
+        ("a b c", "a b", ("a ", "b c", "")),
+        ("a a", "a a a", ("a ", "", "a")),
+        ("same", "same", ("same", "", "")),
+    ],
+)
+def test_where_two_texts_part(one: str, other: str, expected: tuple[str, str, str]) -> None:
+    assert "".join(parted(one, other)) == one
+    assert parted(one, other) == expected
 
 
 def test_durations() -> None:
