@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -211,6 +212,17 @@ def test_it_begins_with_what_fails_and_says_why(page: Page) -> None:
     assert captions[0] == "model 7"
     assert captions[1].startswith("qemu: QEMU ")
     assert len(captions) == 2
+
+
+def test_the_baseline_has_a_column_as_in_the_closing_table(page: Page) -> None:
+    assert [one.text for one in page.all("thead th")] == ["behaviour", "model", "qemu", "baseline"]
+    cells = [one.text for one in page.all("tbody td")]
+    assert cells == ["2 agree, 2 differ", "3 pass, 1 fail", "2 agree, 2 differ"]
+    page.one(".closing summary").click()
+    told = page.one(".closing pre").text
+    assert re.search(r"^baseline QEMU \S+ \(.*\) +4 +2 +2$", told, re.MULTILINE)
+    page.one("button[data-target=baseline][data-verdict=failed]").click()
+    assert page.shown() == [WRONG, HOSTILE]
 
 
 def test_filters_by_mouse(page: Page) -> None:
