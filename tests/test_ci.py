@@ -110,7 +110,7 @@ def test_job_builds_both_and_ends_as_the_suite_does(
     assert done.returncode == status, done.stderr
     assert built(tree, "baseline") == ["target"] * 2
     assert built(tree, "candidate") == ["branch"] * 2
-    gate = tree / "quorum-gate"
+    gate = "quorum-gate"
     assert set(called(tree)) >= {
         f"--qemu={gate}/candidate/qemu-system-x86_64",
         f"--baseline={gate}/baseline/qemu-system-x86_64",
@@ -162,6 +162,28 @@ def test_what_does_not_build_ends_with_125_and_says_which(job: Job, tree: Path) 
     assert done.returncode == 125
     assert "quorum-gate: candidate does not build" in done.stderr
     assert not (tree / "called").exists()
+
+
+def test_bisecting_finds_the_commit_and_skips_what_does_not_build(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("", "branch again"):
+        (tree / "what").write_text(name, "utf-8")
+        git(tree, "commit", "--quiet", "--all", "-m", name or "does not build")
+    finds = "#!/bin/sh\n! grep -q again quorum-gate/candidate/qemu-system-x86_64\n"
+    monkeypatch.setenv("QUORUM_PYTHON", str(executable(tree.parent / "finds", finds)))
+    git(tree, "bisect", "start", "HEAD", "HEAD~3")
+    done = subprocess.run(
+        ["git", "bisect", "run", "qsim/contrib/ci/quorum-gate"],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # Of two, as the first of them does not build.
+    assert "The first bad commit could be any of" in done.stdout + done.stderr
+    for commit in ("HEAD", "HEAD~1"):
+        assert git(tree, "rev-parse", f"target{commit.removeprefix('HEAD')}") in done.stdout
 
 
 def test_job_without_a_suite_says_what_is_missing(job: Job, tree: Path) -> None:
