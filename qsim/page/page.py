@@ -59,7 +59,7 @@ def page(
     script = "".join(files.joinpath(name).read_text("utf-8") for name in SCRIPTS)
     return template.render(
         cases=cases,
-        bad=bool(counts["failed"] or others),
+        bad=bool(counts["failed"] or others or not whole or not cases),
         differ=counts["failed"],
         headline=headline(cases, beside, len(others), whole),
         verdicts=_verdicts(cases, beside),
@@ -85,21 +85,31 @@ def headline(
 ) -> str:
     """The run in a sentence: what is wrong first, and what was not seen never left out."""
     counts = Counter(case["worst"] for case in cases)
-    parts = [] if whole else ["The run was interrupted"]
+    verbs = ("pass the gate", "fail the gate") if beside else ("agree", "differ")
+    parts = [] if whole else ["interrupted"]
     if counts["failed"]:
-        verb = "fail the gate" if beside else "differ"
+        verb = _verb(counts["failed"], verbs[1])
         parts.append(f"{counts['failed']} of {len(cases)} scenarios {verb}")
+    elif counts["passed"] == 1:
+        parts.append(f"1 scenario {_verb(1, verbs[0])}")
     elif counts["passed"]:
-        number = counts["passed"]
-        verb = "pass the gate" if beside else "agree"
-        parts.append(f"All {number} scenarios {verb}" if whole else f"{number} scenarios {verb}")
+        every = "all " if whole else ""
+        parts.append(f"{every}{counts['passed']} scenarios {verbs[0]}")
     elif not cases:
-        parts.append("No scenario was played")
+        parts.append("no scenario was played")
     if counts["skipped"]:
         parts.append(f"{counts['skipped']} cannot be played")
     if others:
         parts.append(f"{others} other check{'s' if others > 1 else ''} failed")
-    return ", ".join(parts)
+    text = ", ".join(parts)
+    return text[0].upper() + text[1:]
+
+
+def _verb(count: int, plural: str) -> str:
+    """A verb of so many things."""
+    first, _, rest = plural.partition(" ")
+    one = f"{first}es" if first.endswith("s") else f"{first}s"
+    return f"{one} {rest}".strip() if count == 1 else plural
 
 
 def said(result: str, kind: str) -> str:

@@ -93,12 +93,13 @@ def test_it_loads_nothing_and_runs_nothing_but_its_own() -> None:
     ("worsts", "others", "finished", "said_so"),
     [
         (["passed"] * 3, 0, True, "All 3 scenarios agree"),
-        (["passed", "failed"], 0, True, "1 of 2 scenarios differ"),
-        (["passed", "skipped"], 0, True, "All 1 scenarios agree, 1 cannot be played"),
+        (["passed", "failed"], 0, True, "1 of 2 scenarios differs"),
+        (["passed", "skipped"], 0, True, "1 scenario agrees, 1 cannot be played"),
         (["skipped"], 0, True, "1 cannot be played"),
         ([], 0, True, "No scenario was played"),
-        (["passed"], 2, True, "All 1 scenarios agree, 2 other checks failed"),
-        (["passed"], 0, False, "The run was interrupted, 1 scenarios agree"),
+        (["passed"], 2, True, "1 scenario agrees, 2 other checks failed"),
+        (["passed"], 0, False, "Interrupted, 1 scenario agrees"),
+        ([], 0, False, "Interrupted, no scenario was played"),
     ],
 )
 def test_the_headline_leaves_out_nothing(
@@ -109,13 +110,20 @@ def test_the_headline_leaves_out_nothing(
 
 def test_the_headline_of_a_gate() -> None:
     cases = [case(worst=one) for one in ("passed", "failed")]
-    assert headline(cases, True) == "1 of 2 scenarios fail the gate"
-    assert headline(cases[:1], True) == "All 1 scenarios pass the gate"
+    assert headline(cases, True) == "1 of 2 scenarios fails the gate"
+    assert headline(cases[:1] * 3, True) == "All 3 scenarios pass the gate"
+    assert headline(cases[:1], True) == "1 scenario passes the gate"
 
 
 def test_without_a_binary_that_is_said() -> None:
     assert "No binary was compared" in page([case()], {"model": "of 7.2"}, [], "pytest")
     assert "No binary was compared" not in whole()
+
+
+def test_a_run_that_was_cut_short_is_not_green() -> None:
+    assert '<h1 class="bad">' in page([case()], NAMES, [], "pytest", whole=False)
+    assert '<h1 class="bad">' in page([], NAMES, [], "pytest")
+    assert '<h1 class="good">' in page([case()], NAMES, [], "pytest")
 
 
 def test_what_failed_beside_the_scenarios_makes_the_page_red() -> None:
