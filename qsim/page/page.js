@@ -111,10 +111,18 @@
     one.querySelector('summary').focus({ preventScroll: true });
   }
 
+  /* A comma may be encoded or not; and who types may end in a percent sign. */
+  function decoded(text) {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text;
+    }
+  }
+
   function follow() {
-    const encoded = window.location.hash.slice(1);
-    const isIt = (link) => new URL(link.href).hash.slice(1) === encoded;
-    const one = cases.find((each) => isIt(each.querySelector('.link')));
+    const id = decoded(window.location.hash.slice(1));
+    const one = cases.find((each) => each.id === id);
     if (one) show(one);
   }
 

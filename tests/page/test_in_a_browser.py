@@ -305,6 +305,9 @@ def test_a_scenario_has_an_address(page: Page) -> None:
     assert page.focus == page.summary(AGREES)
     page.script("window.location.hash = arguments[0]", "example/a-read%2C-all-agree")
     page.wait(lambda: page.drawn(INTENDED))
+    for fragment in ("#example/a-read,-all-agree", "#example/a-read%2C-all-agree"):
+        page.load(fragment)
+        page.wait(lambda: page.drawn(INTENDED))
     page.load("#example/nosuch%")
     assert page.shown() == [INTENDED, WRONG, HOSTILE]
 
