@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("qsim").addoption(
         "--as-tap",
         action="store_true",
-        help="tell the run as TAP on stdout, for meson test (protocol: 'tap') and other harnesses",
+        help="Tell the run as TAP on stdout, for meson test (protocol: 'tap') and other harnesses.",
     )
 
 
