@@ -294,7 +294,9 @@ class Session:
         else:
             candidate, baseline = await asyncio.gather(self.pool.run(case), self.baseline.run(case))
             if name in self.intended:
-                verdict = judge_intended(case, self.cases.get(name), candidate, baseline)
+                before = self.cases.get(name)
+                model = self._model_of_what_was(before)
+                verdict = judge_intended(case, before, candidate, baseline, model)
             else:
                 verdict = judge_beside(case, self.model(case), candidate, baseline)
         if self.config.getoption("--report"):
@@ -309,6 +311,13 @@ class Session:
         if case.id not in self._models:
             self._models[case.id] = run_model(case, self.revision)
         return self._models[case.id]
+
+    def _model_of_what_was(self, before: Case | None) -> Outcome | None:
+        """What an intention's verdict does not depend on: where the model fails, nothing."""
+        try:
+            return self.model(before) if before else None
+        except ScenarioError:
+            return None
 
     def verdict(self, name: str) -> Verdict:
         """What became of a case on the binary, when it is over."""

@@ -93,8 +93,13 @@ def _failing(
     found: Sequence[Difference],
     change: Sequence[Difference] = (),
 ) -> Verdict:
-    left = None if against_fixture(case, candidate) else model
+    left = _told_from(case, model, candidate)
     return Verdict(kind, case, tuple(found), left, candidate, tuple(change))
+
+
+def _told_from(case: Case, model: Outcome | None, candidate: Outcome) -> Outcome | None:
+    """What :func:`wrong` has compared with."""
+    return None if against_fixture(case, candidate) else model
 
 
 def judge_beside(
@@ -106,11 +111,12 @@ def judge_beside(
 
 
 def _standing(case: Case | None, model: Outcome | None, baseline: Outcome) -> str:
+    """What the suite would say of the baseline alone."""
     if baseline.unsupported:
         return "skipped"
     if case is None:
         return ""
-    return "failed" if wrong(case, model, baseline) else "passed"
+    return "passed" if judge(case, model, baseline).kind.passes else "failed"
 
 
 def _beside(case: Case, model: Outcome | None, candidate: Outcome, baseline: Outcome) -> Verdict:
@@ -125,7 +131,7 @@ def _beside(case: Case, model: Outcome | None, candidate: Outcome, baseline: Out
         kind = Kind.MENDED if change and wrong(case, model, baseline) else Kind.AGREES
         return Verdict(kind, case, change=tuple(change))
     if not change:
-        return Verdict(Kind.AS_BEFORE, case, tuple(found))
+        return Verdict(Kind.AS_BEFORE, case, tuple(found), _told_from(case, model, candidate))
     if case.bug:
         return Verdict(Kind.BUG_GONE, case, change=tuple(change))
     kind = Kind.CHANGED if wrong(case, model, baseline) else Kind.BROKEN
@@ -133,14 +139,19 @@ def _beside(case: Case, model: Outcome | None, candidate: Outcome, baseline: Out
 
 
 def judge_intended(
-    intended: Case, before: Case | None, candidate: Outcome, baseline: Outcome
+    intended: Case,
+    before: Case | None,
+    candidate: Outcome,
+    baseline: Outcome,
+    model: Outcome | None = None,
 ) -> Verdict:
     """A candidate that must do what its author means it to do, and nothing else.
 
     :param before: the case as the suite has it, None where the intention brings a new one.
+    :param model: what ``before`` does on the model, which knows nothing of intentions.
     """
     verdict = _intended(intended, before, candidate, baseline)
-    return replace(verdict, baseline=_standing(before, None, baseline))
+    return replace(verdict, baseline=_standing(before, model, baseline))
 
 
 def _intended(

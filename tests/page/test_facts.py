@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from qsim.outcome import Outcome
+from qsim.outcome import Outcome, against_fixture
 from qsim.page.facts import case_facts, matrix, shown_beside, worst
 from qsim.quorum.revisions import revision
 from qsim.scenario import Case
 from qsim.target.model import run_model
-from qsim.verdict import Verdict, judge, judge_beside, judge_intended
+from qsim.verdict import Kind, Verdict, judge, judge_beside, judge_intended
 
 CASES = """
 - name: a read
@@ -48,6 +48,15 @@ def failing(right: Outcome) -> Outcome:
     """The same, but the read fails."""
     opening, step = right.steps
     return replace(right, steps=[opening, replace(step, ret="EIO", data=None)], seconds=0.5)
+
+
+def turned(outcome: Outcome) -> Outcome:
+    """The same, but the answers come the other way round, of which this fixture says nothing."""
+    opening, step = outcome.steps
+    assert step.beats is not None
+    return replace(
+        outcome, steps=[opening, replace(step, beats=[step.beats[0], *step.beats[:0:-1]])]
+    )
 
 
 def facts(case: Case, shown: dict[str, Any], intended: Case | None = None) -> dict[str, Any]:
@@ -124,6 +133,36 @@ def test_the_baseline_is_held_against_the_suite(
     assert standing(unable, failing) == "failed"
     assert standing(right, unable) == "skipped"
     assert judge(case, right, right).baseline == ""
+
+
+def test_the_baseline_is_told_as_the_suite_would_tell_it_alone(
+    case: Case, intended: Case, right: Outcome, failing: Outcome
+) -> None:
+    # A known bug that does not show any more passes.
+    bug = replace(case, bug="it should fail, see the list")
+    assert judge(bug, right, failing).kind.passes
+    assert judge_beside(bug, right, failing, failing).baseline == "passed"
+    # What only the model says counts, beside an intention too.
+    other = turned(right)
+    assert not judge(case, right, other).kind.passes
+    assert judge_intended(intended, case, failing, other, right).baseline == "failed"
+    assert judge_intended(intended, case, failing, right, right).baseline == "passed"
+
+
+def test_what_only_the_model_says_is_not_called_the_fixture_s(case: Case, right: Outcome) -> None:
+    other = turned(right)
+    assert against_fixture(case, other) == []
+    verdict = judge_beside(case, replace(right, witness="model 7.2"), other, other)
+    assert verdict.kind is Kind.AS_BEFORE
+    assert shown_beside(verdict, other, other)["against"] == "model 7.2"
+
+
+def test_what_the_fixture_says_too_is_called_the_fixture_s(
+    case: Case, right: Outcome, failing: Outcome
+) -> None:
+    verdict = judge_beside(case, right, failing, failing)
+    assert verdict.kind is Kind.AS_BEFORE
+    assert shown_beside(verdict, failing, failing)["against"] == "the fixture"
 
 
 def test_the_matrix_counts_and_begins_with_what_fails() -> None:
