@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 
@@ -96,15 +97,30 @@ def suite() -> Path:
     return Path(__file__).parent.parent / "conformance"
 
 
+@contextmanager
+def _short() -> Iterator[Path]:
+    place = tempfile.gettempdir()
+    path = Path(tempfile.mkdtemp(prefix="qt-", dir=place if len(place) < 40 else "/tmp"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 @pytest.fixture
 def short_tmp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A temporary folder whose path, unlike that of tmp_path, is short enough for sockets."""
     # pytest makes its own folder when it is first needed, and must not make it in here.
     tmp_path_factory.getbasetemp()
-    place = tempfile.gettempdir()
-    path = Path(tempfile.mkdtemp(prefix="qt-", dir=place if len(place) < 40 else "/tmp"))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    with _short() as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def short_tmp_of_module() -> Iterator[Path]:
+    """Likewise, for all tests of a module."""
+    with _short() as path:
+        yield path
 
 
 @pytest.fixture

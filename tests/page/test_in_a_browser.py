@@ -68,9 +68,10 @@ def program(*names: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+def browser(short_tmp_of_module: Path) -> Iterator[webdriver.Chrome]:
     """A Chromium that reaches no network and leaves nothing behind."""
-    home = tmp_path_factory.mktemp("browser")
+    # It makes a socket in there.
+    home = short_tmp_of_module
     options = webdriver.ChromeOptions()
     options.binary_location = program(*CHROMIUM)
     options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
