@@ -32,6 +32,7 @@
       visible += !one.hidden;
     }
     count.textContent = `${visible} of ${cases.length}`;
+    settle();
   }
 
   function choose(chosen) {
@@ -83,8 +84,11 @@
   const GAP = 16;
   let onPaper = false;
 
-  function draw(details) {
-    const place = details.querySelector('.pictures');
+  const place = (details) => details.querySelector('.pictures');
+  /* What each scenario was drawn for. */
+  const drawn = new Map();
+
+  function draw(details, full) {
     const known = data[details.id];
     const { model, qemu, baseline } = known;
     const marks = {};
@@ -93,20 +97,25 @@
     if (known[other] && qemu) [marks[other], marks.qemu] = parts(known[other], qemu);
     const order = baseline ? { baseline, qemu, model } : { model, qemu };
     const there = Object.entries(order).filter(([, one]) => one);
-    const full = onPaper ? PAPER : place.clientWidth;
     const two = there.length > 1 && (onPaper || full >= 960);
-    const room = two ? Math.floor((full - GAP) / 2) : full;
-    place.replaceChildren(...there
-      .map(([name, one]) => framed(name, one, marks[name] ?? -1, room)));
+    const each = two ? Math.floor((full - GAP) / 2) : full;
+    place(details).replaceChildren(...there
+      .map(([name, one]) => framed(name, one, marks[name] ?? -1, each)));
+    drawn.set(details, `${full} ${onPaper}`);
   }
 
-  const undrawn = (one) => one.open && !one.querySelector('.pictures').childElementCount;
-  const redraw = () => cases.filter((one) => one.open).forEach(draw);
+  /* Draws what can be seen and is not drawn for the room there is; the rest has no room at all. */
+  function settle(some = cases) {
+    some.filter((one) => one.open && !one.hidden)
+      .map((one) => [one, onPaper ? PAPER : place(one).clientWidth])
+      .filter(([one, full]) => drawn.get(one) !== `${full} ${onPaper}`)
+      .forEach(([one, full]) => draw(one, full));
+  }
 
   function show(one) {
     if (one.hidden) choose({});
     one.open = true;
-    draw(one);
+    settle([one]);
     one.scrollIntoView();
     one.querySelector('summary').focus({ preventScroll: true });
   }
@@ -127,7 +136,7 @@
   }
 
   cases.forEach((one) => one.addEventListener('toggle', () => {
-    if (undrawn(one)) draw(one);
+    settle([one]);
     /* The address is of what was opened last, to be copied from where addresses are. */
     if (one.open && one.contains(document.activeElement)) {
       window.history.replaceState(null, '', one.querySelector('.link').href);
@@ -182,22 +191,17 @@
     onPaper = true;
     opened = cases.filter((one) => !one.hidden && !one.open && one.classList.contains('failed'));
     opened.forEach((one) => { one.open = true; });
-    redraw();
+    settle();
   }
   function printed() {
     onPaper = false;
     opened.forEach((one) => { one.open = false; });
-    redraw();
+    settle();
   }
   window.addEventListener('beforeprint', print);
   window.addEventListener('afterprint', printed);
   paper.addEventListener('change', () => (paper.matches ? print() : printed()));
-  let width = document.body.clientWidth;
-  window.addEventListener('resize', () => {
-    if (document.body.clientWidth === width || onPaper) return;
-    width = document.body.clientWidth;
-    redraw();
-  });
+  window.addEventListener('resize', () => settle());
 
   bar.hidden = false;
   filter();

@@ -10,6 +10,8 @@ const picture = (() => {
   /* With room enough the words stand beside the arrows, else each above its own. */
   const LANE = { least: 45, most: 64 };
   const COLUMNS = { least: 28, most: 64 };
+  /* However little room there is, a line has so many. */
+  const NARROWEST = 8;
 
   const shape = (parent, tag, attributes, text) => {
     const one = document.createElementNS(NS, tag);
@@ -52,7 +54,10 @@ const picture = (() => {
     const narrow = free < COLUMNS.least;
     const lane = narrow ? Math.min(LANE.most, (room - 2 * left) / Math.max(1, lanes.length - 1)) : wide;
     const words = narrow ? 2 : left + lane * lanes.length;
-    const columns = narrow ? Math.floor((room - 4) / CHARACTER) : Math.min(free, COLUMNS.most);
+    const columns = Math.max(
+      NARROWEST,
+      narrow ? Math.floor((room - 4) / CHARACTER) : Math.min(free, COLUMNS.most),
+    );
     const at = (name) => {
       const i = one.lanes.indexOf(name);
       return left + lane * (i < 0 ? 2 : Math.min(i, lanes.length - 1));

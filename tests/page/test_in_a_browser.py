@@ -87,8 +87,10 @@ def browser(short_tmp_of_module: Path) -> Iterator[webdriver.Chrome]:
         options.add_argument(argument)
     private = {**os.environ, "HOME": str(home), "TMPDIR": str(home)}
     driver = webdriver.Chrome(options, Service(program("chromedriver"), env=private))
-    yield driver
-    driver.quit()
+    try:
+        yield driver
+    finally:
+        driver.quit()
 
 
 class Page:
@@ -155,6 +157,17 @@ class Page:
     @property
     def focus(self) -> WebElement:
         return self.browser.switch_to.active_element
+
+    def widths(self, name: str) -> list[float]:
+        """How wide a scenario's diagrams were made."""
+        found = self.case(name).find_elements(By.TAG_NAME, "svg")
+        return [float(one.get_attribute("width") or 0) for one in found]
+
+    def printed(self) -> None:
+        """Print it, and wait until the page has heard that it is over."""
+        self.script("window.addEventListener('afterprint', () => { window.over = true; })")
+        assert self.browser.print_page()
+        self.wait(lambda: self.script("return window.over"))
 
     def choose(self, name: str, value: str) -> None:
         Select(self.one(f"#{name}")).select_by_value(value)
@@ -365,9 +378,46 @@ def test_on_paper_what_fails_is_open(page: Page) -> None:
         "window.addEventListener('beforeprint',"
         " () => { window.printed = document.querySelectorAll('.case[open] svg').length; })"
     )
-    assert page.browser.print_page()
+    page.printed()
     assert page.script("return window.printed") == 6
     assert page.all(".case[open]") == []
+
+
+def test_after_paper_a_scenario_is_drawn_for_the_screen_again(page: Page) -> None:
+    # Here one below the other, on paper two beside each other.
+    page.screen(700)
+    page.summary(WRONG).click()
+    page.wait(lambda: page.drawn(WRONG))
+    before = page.widths(WRONG)
+    page.summary(WRONG).click()
+    page.wait(lambda: not page.drawn(WRONG))
+    page.printed()
+    page.summary(WRONG).click()
+    page.wait(lambda: page.drawn(WRONG))
+    page.wait(lambda: page.widths(WRONG) == before)
+
+
+def test_what_is_open_and_filtered_away_is_drawn_when_it_is_seen_again(page: Page) -> None:
+    page.summary(WRONG).click()
+    page.wait(lambda: page.drawn(WRONG))
+    page.choose("verdict", "passed")
+    assert page.shown() == [AGREES]
+    page.printed()
+    page.screen(360, 740)
+    page.wait(lambda: page.script("return window.innerWidth") == 360)
+    # Without a frame to wait for, the page could not have heard of it yet.
+    page.script("return new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    page.choose("verdict", "failed")
+    page.wait(lambda: page.drawn(WRONG) and max(page.widths(WRONG)) <= 360)
+
+
+def test_where_there_is_no_room_at_all_a_picture_comes_to_an_end(page: Page) -> None:
+    height = page.script(
+        "const rows = [['QMP', 'quorum', 'words without end', 'request']];"
+        "const one = { lanes: ['QMP', 'quorum'], rows };"
+        "return Number(picture(one, -1, 0).getAttribute('height'))"
+    )
+    assert height > 0
 
 
 def test_headings_and_names_for_those_who_hear_it(page: Page) -> None:
