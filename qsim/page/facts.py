@@ -43,6 +43,20 @@ def drawn(one: Diagram) -> dict[str, Any]:
     }
 
 
+def _drawn(case: Case, outcome: Outcome) -> dict[str, Any]:
+    """What a binary has shown, as a diagram or why there is none."""
+    try:
+        return drawn(diagram(case, outcome))
+    except Exception as error:
+        return _undrawn(outcome.witness, error)
+
+
+def _undrawn(witness: str, error: Exception) -> dict[str, Any]:
+    """In a diagram's place: what was judged, and what else is on the page, is not lost by that."""
+    trouble = f"this cannot be drawn: {type(error).__name__}: {error}"
+    return drawn(Diagram(witness, (), (), (), (trouble,)))
+
+
 def _why(because: Sequence[str], function: str) -> list[str]:
     return [f"{function}() {' '.join(because)}".strip()] if function else []
 
@@ -64,7 +78,7 @@ def shown_beside(verdict: Verdict, played: Outcome, baseline: Outcome | None) ->
         "seconds": played.seconds,
     }
     if interesting and not played.unsupported:
-        shown["diagram"] = drawn(diagram(verdict.case, played))
+        shown["diagram"] = _drawn(verdict.case, played)
     if baseline is not None:
         shown["baseline"] = {
             "result": verdict.baseline,
@@ -72,7 +86,7 @@ def shown_beside(verdict: Verdict, played: Outcome, baseline: Outcome | None) ->
             "reason": baseline.unsupported,
         }
         if changed and not baseline.unsupported:
-            shown["baseline"]["diagram"] = drawn(diagram(verdict.case, baseline))
+            shown["baseline"]["diagram"] = _drawn(verdict.case, baseline)
     return shown
 
 
@@ -116,6 +130,8 @@ def case_facts(
             diagrams["model"] = drawn(diagram_of_model(case, revision))
         except ScenarioError:
             pass  # The model has said itself that it does not know this.
+        except Exception as error:
+            diagrams["model"] = _undrawn(f"model {revision.name}", error)
     results = {name: results[name] for name in (*JUDGED, "baseline") if name in results}
     return {
         "id": case.id,

@@ -14,6 +14,7 @@ from qsim.page.facts import case_facts, matrix, shown_beside, worst
 from qsim.quorum.revisions import revision
 from qsim.scenario import Case
 from qsim.target.model import run_model
+from qsim.trace.diagram import Diagram
 from qsim.verdict import Kind, Verdict, judge, judge_beside, judge_intended
 
 CASES = """
@@ -163,6 +164,20 @@ def test_what_the_fixture_says_too_is_called_the_fixture_s(
     verdict = judge_beside(case, right, failing, failing)
     assert verdict.kind is Kind.AS_BEFORE
     assert shown_beside(verdict, failing, failing)["against"] == "the fixture"
+
+
+def test_a_verdict_is_not_lost_where_nothing_can_be_drawn(
+    case: Case, right: Outcome, failing: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> Diagram:
+        raise IndexError("no such lane")
+
+    monkeypatch.setattr("qsim.page.facts.diagram", broken)
+    shown = shown_beside(judge_beside(case, right, failing, right), failing, right)
+    assert shown["kind"] == "BROKEN"
+    for one, who in ((shown, failing), (shown["baseline"], right)):
+        assert one["diagram"]["witness"] == who.witness
+        assert one["diagram"]["trouble"] == ("this cannot be drawn: IndexError: no such lane",)
 
 
 def test_the_matrix_counts_and_begins_with_what_fails() -> None:
