@@ -23,10 +23,9 @@ from qsim.data import fixtures_path
 from qsim.explore.ways import MOST, Ways, expanded
 from qsim.outcome import Outcome, against_fixture
 from qsim.page.facts import shown_beside
-from qsim.page.write import told_of, write_report
+from qsim.page.write import told_of
 from qsim.quorum.revisions import DEFAULT, REVISIONS, revision
 from qsim.recognise import Recognised, recognise
-from qsim.report.figures import write_figures
 from qsim.report.gate import Tally, render_verdict
 from qsim.report.terminal import render, rerun_command, short_path
 from qsim.scenario import Case, ScenarioError, load_paths
@@ -38,8 +37,8 @@ from qsim.target.model import run_model
 from qsim.target.pool import DEFAULT_JOBS, Pool
 from qsim.verdict import Kind, Verdict, judge, judge_beside, judge_intended
 
-#: Leaks, fuzzing, rounds and TAP are plugins of their own; they are loaded with this one.
-pytest_plugins = ("qsim.leak.lane", "qsim.fuzz.lane", "qsim.rounds", "qsim.tap")
+#: Leaks, fuzzing, rounds, files and TAP are plugins of their own; they are loaded with this one.
+pytest_plugins = ("qsim.leak.lane", "qsim.fuzz.lane", "qsim.rounds", "qsim.files", "qsim.tap")
 
 MODEL, QEMU = "model", "qemu"
 #: The suite's test module, for --pyargs.
@@ -113,10 +112,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Of a scenario that leaves the order open, play at most N ways: all of them, or a "
         f"sample with every outcome (default: {MOST}).",
     )
-    group.addoption(
-        "--report", metavar="DIR", help="Write the run as one HTML page there, index.html."
-    )
-    group.addoption("--figures", metavar="FILE", help="Write the closing figures there, as JSON.")
 
 
 def _at_least_one(text: str) -> int:
@@ -133,9 +128,10 @@ def _suites(config: pytest.Config) -> list[Path]:
     return [folder for folder in folders if (folder / "test_scenarios.py").exists()]
 
 
-def _is_meant(config: pytest.Config) -> bool:
-    """Whether the suite is among the arguments: its folder, or by name with --pyargs."""
-    return bool(_suites(config)) or any(arg.split("::")[0] == MODULE for arg in config.args)
+def is_meant(config: pytest.Config) -> bool:
+    """Whether a binary or the suite is among the arguments: its folder, or its name (--pyargs)."""
+    named = bool(_suites(config)) or any(arg.split("::")[0] == MODULE for arg in config.args)
+    return named or bool(config.getoption("--qemu"))
 
 
 def _fixtures(config: pytest.Config) -> list[Path]:
@@ -345,6 +341,18 @@ SESSION = pytest.StashKey[Session]()
 TALLY = pytest.StashKey[Tally]()
 
 
+class Counting:
+    """Counts what is reported, where the reports come together."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test of ours was played, or another one has got so far."""
+        if hasattr(report, "qsim"):
+            self._tally.count(report.qsim)
+
+
 def session_of(config: pytest.Config) -> Session:
     """The shared state, made when the first conformance test is collected."""
     if SESSION not in config.stash:
@@ -358,9 +366,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     Raised any later, pytest would wrap it into a collection error.
     """
     config = session.config
-    if config.getoption("--qemu") or _is_meant(config):
+    if is_meant(config):
         shared = session_of(config)
-        config.stash[TALLY] = Tally(shared)
+        tally = config.stash[TALLY] = Tally(shared)
+        config.pluginmanager.register(Counting(tally))
         if spread.controls(config):
             # The workers have QEMUs of their own.
             shared.close()
@@ -503,33 +512,18 @@ def _properties(case: Case, item: pytest.Item) -> list[tuple[str, object]]:
     return [(name, value) for name, value in found.items() if value]
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, exitstatus: pytest.ExitCode
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The short table, or loudly that no binary was compared."""
     config = terminalreporter.config
     if TALLY not in config.stash or config.stash[SESSION].only_collect:
         return
-    tally = config.stash[TALLY]
-    others = []
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            if hasattr(report, "qsim"):
-                tally.count(report.qsim)
-            elif getattr(report, "failed", False):
-                others.append(report)
     terminalreporter.section("quorum conformance")
-    for line in tally.lines():
+    for line in config.stash[TALLY].lines():
         terminalreporter.write_line(line)
     if not config.stash[SESSION].binary:
         warning = "NO BINARY WAS COMPARED: name one with --qemu=PATH"
         terminalreporter.write_line("")
         terminalreporter.write_line(warning, yellow=True, bold=True)
-    if config.getoption("--report"):
-        whole = exitstatus != pytest.ExitCode.INTERRUPTED
-        write_report(Path(config.getoption("--report")), tally, others, whole)
-    if config.getoption("--figures"):
-        write_figures(Path(config.getoption("--figures")), tally)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

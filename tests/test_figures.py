@@ -48,15 +48,6 @@ def test_figures_are_those_of_the_table(by_name: Callable[..., pytest.RunResult]
     }
 
 
-def test_figures_that_cannot_be_written_are_said_after_the_table(
-    by_name: Callable[..., pytest.RunResult],
-) -> None:
-    result = by_name("-k", "agree", "--figures=.")
-    assert result.ret == 4
-    result.stdout.fnmatch_lines(["model of QEMU 7.2 * 1 * 1 * 0"])
-    result.stderr.fnmatch_lines(["*--figures: .: Is a directory"])
-
-
 def test_by_name_it_warns_and_refuses_as_in_a_checkout(
     by_name: Callable[..., pytest.RunResult],
 ) -> None:

@@ -46,7 +46,7 @@ def page(
     :param closing: the lines of the closing table.
     :param command: what was run.
     :param others: what failed beside the scenarios: its name, and what was said.
-    :param whole: whether the run came to its end.
+    :param whole: whether all that was selected was run.
     """
     files = resources.files("qsim.page")
     environment = jinja2.Environment(

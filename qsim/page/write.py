@@ -17,6 +17,9 @@ from qsim.report.gate import Run, Tally
 from qsim.report.terminal import rerun_command
 from qsim.scenario import Case
 
+#: What it is called.
+PAGE = "index.html"
+
 
 def told_of(
     case: Case, witness: str, report: pytest.TestReport, shown: dict[str, Any]
@@ -29,12 +32,13 @@ def told_of(
 
 
 def write_report(
-    folder: Path, tally: Tally, others: Sequence[pytest.TestReport], whole: bool
+    folder: Path, tally: Tally, others: Sequence[tuple[str, str]], whole: bool
 ) -> None:
-    """Write the page of a session; the session ends with status 4 when that cannot be.
+    """Write the page of a session into a folder, which is made if need be.
 
-    :param others: what failed beside the scenarios.
-    :param whole: whether the session came to its end.
+    :param others: what failed beside the scenarios: its name, and what was said.
+    :param whole: whether all that was selected was run.
+    :raise OSError: when it cannot be written.
     """
     run = tally.run
     text = page(
@@ -42,14 +46,12 @@ def write_report(
         _witnesses(run),
         list(tally.lines()),
         shlex.join(["pytest", *sys.argv[1:]]),
-        [(report.nodeid, report.longreprtext) for report in others],
+        others,
         whole,
     )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "index.html").write_text(text, "utf-8")
-    except OSError as error:
-        pytest.exit(f"--report: {folder}: {error.strerror}", returncode=4)
+    folder.mkdir(parents=True, exist_ok=True)
+    # What was no text somewhere, such as a path, is shown as what it was.
+    (folder / PAGE).write_text(text, "utf-8", errors="backslashreplace")
 
 
 def _cases(run: Run, told: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
