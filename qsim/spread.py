@@ -36,6 +36,18 @@ def share(number: int, config: pytest.Config) -> int:
     return max(2, number // _place(config)[1])
 
 
+def sendable(data: Any) -> Any:
+    """Plain data as it can be sent: what is no Unicode in it is told as what it is."""
+    if isinstance(data, str):
+        return data.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(data, dict):
+        return {sendable(key): sendable(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        found = map(sendable, data)
+        return list(found) if isinstance(data, list) else tuple(found)
+    return data
+
+
 def _mine(count: int, which: int, of: int) -> Iterator[int]:
     return (i for i in range(count) if i // TOGETHER % of == which)
 

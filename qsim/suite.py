@@ -500,6 +500,12 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """pytest-xdist loses a worker, and what that would have found, where text cannot be sent."""
+    return spread.sendable((yield))
+
+
 def _properties(case: Case, item: pytest.Item) -> list[tuple[str, object]]:
     """What is to be known of a case wherever it is listed."""
     verdict = item.stash.get(VERDICT, None)

@@ -203,3 +203,12 @@ def test_what_cannot_be_drawn_is_said_in_its_place(
     assert run("--report=page").ret == 1
     assert headline() == "1 of 3 scenarios differs"
     assert "this cannot be drawn: IndexError: no such lane" in PAGE.read_text("utf-8")
+
+
+@pytest.mark.parametrize("more", [(), ("-n", "2")])
+def test_text_that_is_no_unicode_is_shown_as_what_it_is(run: Run, more: tuple[str, ...]) -> None:
+    path = Path("example.yaml")
+    text = path.read_text("utf-8").replace("block/quorum.c quorum_vote()", "block/\\ud800()")
+    path.write_text(text.replace("block/\\ud800() (7.2)", '"block/\\ud800() (7.2)"'), "utf-8")
+    assert run(*BOTH, *more).ret == 1
+    assert "<dd>block/\\ud800() (7.2)</dd>" in PAGE.read_text("utf-8")

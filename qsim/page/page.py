@@ -152,6 +152,5 @@ def duration(seconds: float) -> str:
 
 
 def _embedded(data: object) -> str:
-    """JSON that cannot end the script it stands in."""
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    """JSON that cannot end the script it stands in, of texts that may be no Unicode."""
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
