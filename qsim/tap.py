@@ -10,14 +10,17 @@ pytest 9.2, knows no known bugs, and takes the closing tables and ``--report`` a
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import redirect_stdout
-from io import StringIO
+from io import StringIO, TextIOWrapper
 from typing import Any, TextIO
 
 import pytest
 
 from qsim.verdict import Kind
+
+#: What can become of a test, the worst last.
+_RESULTS = ("passed", "skipped", "failed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,10 +39,11 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
     if not config.getoption("--as-tap") or listing or hasattr(config, "workerinput"):
         return (yield)
     kept = StringIO()
-    config.pluginmanager.register(Tap(sys.stdout, kept))
+    tap = Tap(sys.stdout, kept)
+    config.pluginmanager.register(tap)
     with redirect_stdout(kept):
         status = yield
-    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not tap.is_whole:
         sys.stderr.write(kept.getvalue())
     return status
 
@@ -54,8 +58,19 @@ class Tap:
     def __init__(self, out: TextIO, kept: StringIO) -> None:
         self._out = out
         self._kept = kept
-        self._planned: int | None = None
-        self._number = 0
+        #: The tests that are to be run, once that is known; those that are told; what is known of
+        #: one that is not over.
+        self._planned: set[str] | None = None
+        self._told: list[str] = []
+        self._reports: dict[str, list[pytest.TestReport]] = {}
+        if isinstance(out, TextIOWrapper):
+            # A binary may answer, and a file be called, what no encoding knows.
+            out.reconfigure(errors="backslashreplace")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was planned is told."""
+        return self._planned is None or self._planned <= set(self._told)
 
     def _say(self, *lines: str) -> None:
         # A harness that reads along sees each result as it comes.
@@ -65,36 +80,44 @@ class Tap:
         for line in text.splitlines():
             self._say(f"# {line}".rstrip())
 
-    def _plan(self, count: int) -> None:
+    def _plan(self, ids: Iterable[str]) -> None:
         if self._planned is None:
-            self._planned = count
-            self._say("TAP version 13", f"1..{count}")
+            self._planned = set(ids)
+            self._say("TAP version 13", f"1..{len(self._planned)}")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """All tests are known."""
-        self._plan(len(session.items))
+        self._plan(item.nodeid for item in session.items)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """All tests are known, to a worker of pytest-xdist and so to all of them."""
-        self._plan(len(ids))
+        """All tests are known to a worker of pytest-xdist and so to all of them."""
+        self._plan(ids)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A line for each test that is over, and below it what is wrong."""
-        if report.passed and report.when != "call":
-            return
-        self._number += 1
-        todo = todo_of(report)
-        ok = "not ok" if report.failed or todo else "ok"
-        name = report.nodeid.rpartition("::")[2].replace("#", r"\#")
-        line = f"{ok} {self._number} - {name}"
+        """A test has got so far; one that is to be run again says "rerun", and is not over."""
+        if report.outcome in _RESULTS:
+            self._reports.setdefault(report.nodeid, []).append(report)
+            # Else it is the end, or that of the worker.
+            if report.when not in ("setup", "call"):
+                self._tell(report.nodeid, self._reports.pop(report.nodeid))
+
+    def _tell(self, nodeid: str, reports: Sequence[pytest.TestReport]) -> None:
+        """A line for a test that is over, and below it what is wrong."""
+        self._told.append(nodeid)
+        worst = max(reports, key=_weight)
+        todo = todo_of(worst)
+        ok = "not ok" if worst.failed or todo else "ok"
+        name = nodeid.rpartition("::")[2].replace("#", r"\#")
+        line = f"{ok} {len(self._told)} - {name}"
         if todo:
             line += f" # TODO {_one_line(todo)}"
-        elif report.skipped:
-            line += f" # SKIP {_one_line(_why_skipped(report))}"
+        elif worst.skipped:
+            line += f" # SKIP {_one_line(_why_skipped(worst))}"
         self._say(line)
-        if report.failed:
-            self._comment(report.longreprtext)
+        for report in reports:
+            if report.failed:
+                self._comment(report.longreprtext)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_terminal_summary(self) -> Generator[None, None, None]:
@@ -106,8 +129,14 @@ class Tap:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """A run that has not played everything says so."""
-        if self._planned is not None and self._number < self._planned:
-            self._say(f"Bail out! {self._number} of {self._planned} tests were run")
+        if self._planned is not None and not self.is_whole:
+            run = len(self._planned & set(self._told))
+            self._say(f"Bail out! {run} of {len(self._planned)} tests were run")
+
+
+def _weight(report: pytest.TestReport) -> tuple[int, bool]:
+    """How much a report of a test says beside its others: the call says what was judged."""
+    return _RESULTS.index(report.outcome), report.when == "call"
 
 
 def todo_of(report: pytest.TestReport) -> str:

@@ -113,8 +113,122 @@ def test_a_run_that_stops_early_bails_out(pytester: pytest.Pytester) -> None:
         "not ok 3 - test_wrong",
         "Bail out! 3 of 4 tests were run",
     ]
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     # pytest says on stderr why it has stopped.
-    assert result.ret == pytest.ExitCode.TESTS_FAILED or "stopping after 1" in result.stderr.str()
+    assert "stopping after 1 failures" in result.stderr.str()
+
+
+def told(result: pytest.RunResult) -> list[str]:
+    """The stream without its comments."""
+    return [line for line in result.outlines if line and not line.startswith("#")]
+
+
+def test_a_test_is_one_line_whatever_fails_of_it(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def broken():
+            yield
+            raise ValueError("cannot be put away")
+
+        def test_right(broken): pass
+        def test_wrong(broken): raise KeyError("not there")
+        def test_skipped(broken): pytest.skip("no such binary")
+        def test_other(): pass
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--as-tap")
+    assert told(result) == [
+        "TAP version 13",
+        "1..4",
+        "not ok 1 - test_right",
+        "not ok 2 - test_wrong",
+        "not ok 3 - test_skipped",
+        "ok 4 - test_other",
+    ]
+    text = result.stdout.str()
+    # Both of them, the one that came first too.
+    assert re.search(r"^# E +KeyError: 'not there'$", text, re.MULTILINE)
+    assert len(re.findall(r"^# E +ValueError: cannot be put away$", text, re.MULTILINE)) >= 3
+    assert result.stderr.str() == ""
+
+
+def test_what_is_run_again_counts_once(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        again="""
+        from _pytest.runner import runtestprotocol
+
+        def pytest_runtest_protocol(item, nextitem):
+            "As pytest-rerunfailures does it."
+            setup, call, teardown = runtestprotocol(item, nextitem=nextitem, log=False)
+            if call.failed:
+                call.outcome = "rerun"
+                for report in (setup, call):
+                    item.ihook.pytest_runtest_logreport(report=report)
+                setup, call, teardown = runtestprotocol(item, nextitem=nextitem, log=False)
+            for report in (setup, call, teardown):
+                item.ihook.pytest_runtest_logreport(report=report)
+            return True
+        """
+    )
+    pytester.makepyfile(
+        """
+        seen = []
+
+        def test_at_last():
+            seen.append(1)
+            assert len(seen) == 2
+
+        def test_other(): pass
+        """
+    )
+    pytester.syspathinsert()
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "again", "--as-tap")
+    assert told(result) == ["TAP version 13", "1..2", "ok 1 - test_at_last", "ok 2 - test_other"]
+
+
+def test_a_worker_that_dies_is_told_of_its_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import os
+
+        def test_dies(): os._exit(1)
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--as-tap", "-n", "1")
+    assert told(result) == ["TAP version 13", "1..1", "not ok 1 - test_dies"]
+    assert "crashed while running" in result.stdout.str()
+
+
+def test_a_plan_is_of_tests_and_not_of_lines(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture
+        def broken():
+            yield
+            raise ValueError
+
+        def test_wrong(broken): raise ValueError
+        def test_ends(): pytest.exit("enough", returncode=1)
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider", "--as-tap")
+    assert told(result)[-1] == "Bail out! 1 of 2 tests were run"
+
+
+def test_text_that_is_no_unicode_is_told_as_what_it_is(
+    run: Callable[..., pytest.RunResult],
+) -> None:
+    path = Path("example.yaml")
+    text = path.read_text("utf-8").replace("block/quorum.c quorum_vote() (7.2)", '"\\ud800 (7.2)"')
+    path.write_text(text, "utf-8")
+    result = run("--as-tap")
+    assert result.ret == 1
+    assert "#   behaviour: \\ud800 (7.2)" in result.outlines
 
 
 def test_what_cannot_begin_is_told_on_stderr_alone(run: Callable[..., pytest.RunResult]) -> None:
