@@ -9,8 +9,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -28,6 +30,10 @@ CASE = """\
   - read: [0, 512]
     expect: {ret: 0, data: A, requests: all}
 """
+
+
+#: What takes longer than this hangs; none should need a tenth of it.
+PATIENCE_S = 300
 
 
 @dataclass(frozen=True)
@@ -58,20 +64,44 @@ def ran(words: list[str], terminal: bool, where: Path, more: Mapping[str, str] =
             env=environment,
         ) as process:
             os.close(far)
-            shown = b""
-            while True:
-                try:
-                    piece = os.read(near, 65536)
-                except OSError:  # A terminal whose other end is closed.
-                    break
-                if not piece:
-                    break
-                shown += piece
-            assert process.stdout is not None
-            stdout = process.stdout.read()
-        return Ran(process.returncode, stdout.decode(), shown.decode())
+            watchdog = Timer(PATIENCE_S, process.kill)
+            watchdog.start()
+            try:
+                # Both at once: neither pipe may fill up while the other one is read.
+                with ThreadPoolExecutor(1) as reader:
+                    shown = reader.submit(everything, near)
+                    stdout, _ = process.communicate()
+            finally:
+                watchdog.cancel()
+        return Ran(process.returncode, stdout.decode(), shown.result().decode())
     finally:
         os.close(near)
+
+
+def everything(near: int) -> bytes:
+    """What comes from a pipe or a terminal, up to its end."""
+    found = b""
+    while True:
+        try:
+            piece = os.read(near, 65536)
+        except OSError:  # A terminal whose other end is closed.
+            return found
+        if not piece:
+            return found
+        found += piece
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_program_that_says_much_on_both_is_heard(terminal: bool) -> None:
+    program = (
+        "import sys\n"
+        "for _ in range(64):\n"
+        "    print('o' * 8191)\n"
+        "    sys.stdout.flush()\n"
+        "    sys.stderr.write('e' * 8192)\n"
+    )
+    heard = ran(["-c", program], terminal, ROOT)
+    assert (heard.status, len(heard.stdout), len(heard.shown)) == (0, 64 * 8192, 64 * 8192)
 
 
 EXPLORE = ["-m", "qsim", "explore", "fixtures/fifo.yaml"]

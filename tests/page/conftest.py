@@ -77,6 +77,8 @@ def report(
         capture_output=True,
         text=True,
         check=False,
+        # Only what hangs is killed.
+        timeout=300,
     )
     assert run.returncode == 1, run.stdout + run.stderr
     return folder / "out" / "index.html"
