@@ -163,6 +163,13 @@ class Runs:
         if not self.over.done():
             self.over.set_exception(error)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it is over, and not because every run has passed."""
+        if not self.over.done():
+            return False
+        return self.over.exception() is not None or not self.over.result().kind.passes
+
 
 class Session:
     """What the tests of one session share.
