@@ -80,6 +80,7 @@ def test_a_drive_and_a_blockdev_as_for_qemu() -> None:
         (["run", "no/such-case"], "is no file, no FILE::NAME and no case"),
         (["run", "fifo", "--save", "x.yaml"], "--save takes one case"),
         (["trace"], "name a case or a file"),
+        (["export", "--qemu-io", "--revision", "v4", "flush"], "no QEMU that takes -blockdev"),
         (["run", ""], "'' is no file, no FILE::NAME and no case"),
         (["export", "children=2; flush"], "say what is to be written"),
         (["export", "--iotest", "--qemu-io", "children=2; flush"], "say what is to be written"),

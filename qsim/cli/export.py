@@ -75,6 +75,11 @@ def export(
     if qemu_io == iotest:
         raise click.UsageError("say what is to be written: --qemu-io or --iotest")
     wanted = revision(revision_name or DEFAULT)
+    if wanted.engine == "callback":
+        raise click.UsageError(
+            f"no QEMU that takes -blockdev has the driver of {wanted.name}: it is of 2014; see "
+            "'qsim trace --format=mail'"
+        )
     cases = closed(asked_or_named([selector], drive, blockdev), wanted)
     if len(cases) != 1:
         raise click.UsageError(f"{selector!r} is {len(cases)} cases; name one: FAMILY/NAME")

@@ -35,8 +35,6 @@ def _head(plan: Plan, origin: str) -> Iterator[str]:
     yield "# SPDX-License-Identifier: GPL-2.0-or-later"
     yield "#"
     yield ""
-    yield "import time"
-    yield ""
     yield "import iotests"
     yield "from iotests import log, qemu_img_create, qemu_io"
     yield ""
@@ -78,7 +76,7 @@ def _test(plan: Plan) -> Iterator[str]:
     yield "    add_children(vm, paths)"
     yield "    log('--- open')"
     yield "    vm.qmp_log('blockdev-add', **QUORUM)"
-    yield f"    log_events(vm, {bool(_opening_events(plan))})"
+    yield "    log_events(vm)"
     if plan.error:
         yield ""
         return
@@ -92,7 +90,7 @@ def _test(plan: Plan) -> Iterator[str]:
             yield f"    vm.qmp_log({act.command!r}{arguments})"
         else:
             yield f"    guest(vm, {act.io!r})"
-        yield f"    log_events(vm, {bool(act.events)})"
+        yield "    log_events(vm)"
     yield ""
 
 
@@ -126,11 +124,10 @@ def guest(vm: iotests.VM, command: str) -> None:
     vm.hmp_qemu_io('q', command)
 
 
-def log_events(vm: iotests.VM, expected: bool) -> None:
+def log_events(vm: iotests.VM) -> None:
     """Log what the driver has reported; the last of several like events
-    is held back for a second."""
-    if expected:
-        time.sleep(1.2)
+    is held back for a second, by the clock that we turn."""
+    vm.qtest('clock_step 2000000000')
     vm.qmp('query-version')
     for event in vm.get_qmp_events():
         if event['event'].startswith('QUORUM_'):
@@ -162,7 +159,7 @@ def main() -> None:
         log('--- requests')
         for line in vm.get_log().splitlines():
             # Those lines are of qtest.
-            if not line.startswith('[I '):
+            if not line.startswith(('[I ', '[R ', '[S ')):
                 log(line, filters=[iotests.filter_qemu_io])
         log('--- end')
         check_ends(paths)
@@ -190,7 +187,7 @@ def _reference(plan: Plan) -> Iterator[str]:
         yield f"--- {act.label}"
         if act.command:
             yield _logged_command(act.command, act.arguments or {})
-            yield _logged_result(act.error)
+            yield _logged_result((act.error_class, act.error) if act.error else None)
         yield from map(_logged_event, act.events)
     yield "--- requests"
     for act in () if plan.error else plan.acts:
@@ -207,9 +204,9 @@ def _logged_command(command: str, arguments: dict[str, Any]) -> str:
     return json.dumps({"execute": command, "arguments": ordered})
 
 
-def _logged_result(error: str) -> str:
-    if error:
-        return json.dumps({"error": {"class": "GenericError", "desc": error}})
+def _logged_result(error: tuple[str, str] | None) -> str:
+    if error is not None:
+        return json.dumps({"error": {"class": error[0], "desc": error[1]}})
     return '{"return": {}}'
 
 

@@ -67,6 +67,7 @@ class Act:
     """One thing done: a qemu-io command on the export, or a QMP command.
 
     :param error: the text of the errno it fails with, or of QMP's error; "" for success.
+    :param error_class: of QMP's error.
     """
 
     label: str
@@ -76,17 +77,22 @@ class Act:
     bytes: int = 0
     offset: int = 0
     error: str = ""
+    error_class: str = ""
     events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All of it: ``options`` are the quorum node's, ``error`` what it cannot be opened with."""
+    """All of it.
+
+    :param options: the quorum node's.
+    :param error: class and text of the error that it cannot be opened with.
+    """
 
     case: Case
     images: tuple[Image, ...]
     options: dict[str, Any]
-    error: str
+    error: tuple[str, str] | None
     acts: tuple[Act, ...]
 
 
@@ -114,7 +120,7 @@ def plan(case: Case, outcome: Outcome) -> Plan:
             for name, spec in case.children.items()
         ),
         dict(case.options or {}),
-        error[1] if error else "",
+        error,
         tuple(map(_act, reached)),
     )
 
@@ -145,8 +151,11 @@ def _act(step: Step) -> Act:
     assert expect is not None
     events = tuple(expect.events)
     if step.verb == "qmp":
-        error = expect.error[1] if expect.error else ""
-        return Act(str(step), "", step.command, step.arguments, error=error, events=events)
+        kind, error = expect.error or ("", "")
+        return Act(
+            str(step), "", step.command, step.arguments,
+            error=error, error_class=kind, events=events,
+        )  # fmt: skip
     failed = expect.ret not in ("0", None)
     error = strerror(number(str(expect.ret))) if failed else ""
     return Act(

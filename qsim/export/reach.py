@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from qsim.block.child import FEATURES, Fault
+from qsim.block.events import limiter_key
 from qsim.block.flags import BDRV_SECTOR_SIZE
 from qsim.scenario.case import Case, Step
 
@@ -21,6 +23,8 @@ MAX_SIZE = 64 << 20
 MAX_RUNS = 8
 #: blkdebug's rules name one sector each; so many are still a script one can read.
 MAX_SECTORS = 8
+#: So many like events at once are seen.
+MOST_LIKE = 2
 #: So many times a fault can be counted: blkdebug has a rule for each.
 MAX_COUNT = 8
 
@@ -141,7 +145,10 @@ def _of_steps(case: Case) -> Iterator[Obstacle]:
             yield Obstacle(f"faults that begin only with a later request ({step})")
         if step.meanwhile is not None:
             yield Obstacle(f"a command while requests are held ({step})")
+        yield from _of_events(step)
         if step.verb == "qmp":
+            if step.expect is not None and step.expect.returns not in (None, {}):
+                yield Obstacle(f"what {step.command} returns depends on the files")
             if case.guest != "none" and step.command != "x-blockdev-change":
                 yield Obstacle(f"whether {step.command} may depends on the guest that is there")
             continue
@@ -165,9 +172,22 @@ def _of_flushes(case: Case) -> Iterator[Obstacle]:
         return
     written = False
     for step in case.steps:
-        if step.verb == "flush" and not written:
-            yield Obstacle("a flush that fails though nothing was written: a file skips it")
-        written = step.verb in ("write", "write-zeroes")
+        if step.verb == "flush":
+            yield Obstacle("a flush that can fail: qemu-io in the monitor tells nothing of it")
+            if not written:
+                yield Obstacle("a flush that fails though nothing was written: a file skips it")
+            written = False
+        written = written or step.verb in ("write", "write-zeroes")
+
+
+def _of_events(step: Step) -> Iterator[Obstacle]:
+    """Of like events at once the limiter lets the first pass, and the last after a second."""
+    expect = step.expect
+    if expect is None:
+        return
+    keys = Counter(key for key in map(limiter_key, expect.events) if key)
+    if any(count > MOST_LIKE for count in keys.values()):
+        yield Obstacle(f"more than {MOST_LIKE} like events at once ({step})")
 
 
 def _size(case: Case) -> int:

@@ -38,9 +38,10 @@ OPTIONS = {
 ALL = "all"
 #: What else can be set, and the key it is in a file.
 SETTINGS = ("children", "size", "block-size", "guest", "spares", "above")
-#: qemu-io's switches of ``write``, and what they are for NBD; others change only what it prints.
+#: qemu-io's switches of ``write``, and what they are for NBD.
 SWITCHES = {"-f": "fua", "-n": "fast-zero"}
-PRINTING = ("-q", "-v", "-C", "-c", "-b", "-p")
+#: Those that change only what it prints.
+PRINTING = ("-q", "-v", "-C", "-p")
 
 
 class ShortFormError(ValueError):
@@ -194,7 +195,12 @@ def _words(statement: str) -> list[str]:
 
 def _value(text: str) -> Any:
     """A value as YAML has it: numbers, on and off, words."""
-    return text if re.fullmatch(r"\d+[kMGT]", text) else yaml.safe_load(text)
+    if re.fullmatch(r"\d+[kMGT]", text):
+        return text
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ShortFormError(text, "this is no value; write a number, on, off or a word") from error
 
 
 def _children(said: Any) -> dict[str, dict[str, Any]]:
@@ -247,6 +253,9 @@ def _flags(words: Sequence[str]) -> dict[str, Any]:
 def _ranged(verb: str) -> Callable[[Sequence[str], str], dict[str, Any]]:
     def read(words: Sequence[str], text: str) -> dict[str, Any]:
         words = [word for word in words if word not in PRINTING]
+        for word in words:
+            if word.startswith("-"):
+                raise ShortFormError(text, f"{word!r} is no switch of {verb} here")
         return {verb: _range(words, text), **_flags(words[2:])}
 
     return read
