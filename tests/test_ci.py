@@ -94,7 +94,15 @@ def built(tree: Path, name: str) -> list[str]:
     return [(folder / tool).read_text("utf-8") for tool in ("qemu-system-x86_64", "qemu-img")]
 
 
-@pytest.mark.parametrize("status", [0, 1, 4])
+@pytest.mark.parametrize(
+    ("suite", "status"),
+    [
+        (0, 0),
+        (1, 1),
+        # Nothing that git bisect could hold against a commit.
+        (4, 125),
+    ],
+)
 @pytest.mark.parametrize(
     ("file", "ci"),
     [
@@ -104,9 +112,9 @@ def built(tree: Path, name: str) -> list[str]:
     ],
 )
 def test_job_builds_both_and_ends_as_the_suite_does(
-    job: Job, tree: Path, file: str, ci: dict[str, str], status: int
+    job: Job, tree: Path, file: str, ci: dict[str, str], suite: int, status: int
 ) -> None:
-    done = job(file, SUITE_STATUS=str(status), **ci)
+    done = job(file, SUITE_STATUS=str(suite), **ci)
     assert done.returncode == status, done.stderr
     assert built(tree, "baseline") == ["target"] * 2
     assert built(tree, "candidate") == ["branch"] * 2
@@ -133,6 +141,28 @@ def test_the_target_is_fetched_where_the_checkout_is_shallow(
     assert done.returncode == 0, done.stderr
     assert built(tree, "baseline") == ["target"] * 2
     assert built(tree, "candidate") == ["branch"] * 2
+
+
+def test_a_whole_clone_stays_whole(job: Job, tree: Path, tmp_path: Path) -> None:
+    origin = tmp_path / "origin"
+    tree.rename(origin)
+    git(origin, "checkout", "--quiet", "-b", "branch")
+    git(origin, "branch", "--force", "target", "HEAD^")
+    git(tmp_path, "clone", "--quiet", "--branch=branch", f"file://{origin}", "qemu")
+    (tree / "qsim").symlink_to(ROOT)
+    assert job("gitlab-ci.yml", CI_MERGE_REQUEST_TARGET_BRANCH_NAME="target").returncode == 0
+    assert git(tree, "rev-parse", "--is-shallow-repository") == "false"
+    assert git(tree, "rev-list", "--count", "HEAD") == "2"
+
+
+def test_other_options_of_configure_are_no_longer_the_old_build(job: Job, tree: Path) -> None:
+    log = tree / "quorum-gate" / "configure.log"
+    assert job("gitlab-ci.yml").returncode == 0
+    log.unlink()
+    assert job("gitlab-ci.yml").returncode == 0
+    assert not log.exists()
+    assert job("gitlab-ci.yml", QEMU_CONFIGURE="--enable-sanitizers").returncode == 0
+    assert log.exists()
 
 
 def test_intentions_of_the_branch_are_taken(job: Job, tree: Path) -> None:
@@ -216,6 +246,7 @@ def test_make_fragment_builds_and_compares(tmp_path: Path) -> None:
 
 PROJECT = """\
 project('x')
+have_tools = true
 emulators = {'qemu-system-x86_64': custom_target('qemu-system-x86_64',
     output: 'qemu-system-x86_64', command: ['touch', '@OUTPUT@'])}
 qemu_img = custom_target('qemu-img', output: 'qemu-img', command: ['touch', '@OUTPUT@'])

@@ -58,16 +58,7 @@ def commands(name: str) -> list[tuple[str, str]]:
         lines = [line for _, block in code(page) for line in typable(block)]
         lines += re.findall(r"`([^`\n]+)`", page.read_text("utf-8"))
         for line in lines:
-            words = (
-                line.removeprefix("$ ")
-                .replace(
-                    "\
-",
-                    "",
-                )
-                .partition(" #")[0]
-                .rstrip()
-            )
+            words = line.removeprefix("$ ").replace("\\\n", "").partition(" #")[0].rstrip()
             if words.startswith(f"{name} ") and ADDED not in words:
                 found.append((page.name, words))
     return sorted(set(found))
