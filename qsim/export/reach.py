@@ -23,6 +23,10 @@ MAX_SIZE = 64 << 20
 MAX_RUNS = 8
 #: blkdebug's rules name one sector each; so many are still a script one can read.
 MAX_SECTORS = 8
+#: Flushes what it opens anew.
+REOPEN = "blockdev-reopen"
+#: What QEMU says when users of a node cannot agree.
+PERMISSIONS = "Permission conflict"
 #: So many like events at once are seen.
 MOST_LIKE = 2
 #: So many times a fault can be counted: blkdebug has a rule for each.
@@ -93,6 +97,9 @@ def _of_case(case: Case) -> Iterator[Obstacle]:
     writes = [step for step in case.steps if step.verb not in ("read", "flush", "qmp")]
     if case.guest == "read-only" and writes:
         yield Obstacle("the guest may only read, and writes", _without("guest"))
+    expect = case.opening.expect
+    if expect is not None and expect.error and expect.error[1].startswith(PERMISSIONS):
+        yield Obstacle("which permissions there are depends on the guest that is there")
     options = case.options or {}
     if not all(isinstance(one, str) for one in options.get("children") or [{}]):
         yield Obstacle("children are defined in place")
@@ -174,6 +181,7 @@ def _of_flushes(case: Case) -> Iterator[Obstacle]:
     for step in case.steps:
         if step.verb == "flush":
             yield Obstacle("a flush that can fail: qemu-io in the monitor tells nothing of it")
+        if step.verb == "flush" or step.command == REOPEN:
             if not written:
                 yield Obstacle("a flush that fails though nothing was written: a file skips it")
             written = False

@@ -85,6 +85,7 @@ def test_sizes_are_as_qemu_io_prints_them(count: int, text: str) -> None:
         ("children=2; read 64k 512", "a request beyond the end"),
         ("children=2; c0: flush EIO; flush", "a file skips it"),
         ("children=2; c0: flush EIO; write 0 512; flush", "qemu-io in the monitor tells nothing"),
+        ("children=2; c0: flush EIO; blockdev-reopen", "a file skips it"),
         ("children=2; query-named-block-nodes", "what query-named-block-nodes returns"),
         ("children=A,B blkverify=on threshold=2; read 0 512", "the process ends"),
     ],
