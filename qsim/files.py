@@ -15,7 +15,8 @@ import pytest
 from qsim.page.write import PAGE, write_report
 from qsim.report.figures import write_figures
 from qsim.report.gate import Tally
-from qsim.suite import TALLY, is_meant
+from qsim.spread import Whole
+from qsim.suite import TALLY, WHOLE, is_meant
 
 REPORT, FIGURES = "--report", "--figures"
 
@@ -45,7 +46,7 @@ def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
                     raise pytest.UsageError(_told(option, path, error)) from None
     yield
     if writes and TALLY in config.stash:
-        config.pluginmanager.register(Files(config, config.stash[TALLY]))
+        config.pluginmanager.register(Files(config, config.stash[TALLY], config.stash[WHOLE]))
 
 
 def _named(config: pytest.Config, option: str) -> Path | None:
@@ -72,23 +73,12 @@ def _make_room(path: Path) -> None:
 class Files:
     """Hears what the files say beside the tally, and writes them."""
 
-    def __init__(self, config: pytest.Config, tally: Tally) -> None:
+    def __init__(self, config: pytest.Config, tally: Tally, whole: Whole) -> None:
         self._config = config
         self._tally = tally
+        self._whole = whole
         #: What failed beside the scenarios.
         self._others: list[tuple[str, str]] = []
-        #: The tests that were to be run, once that is known, and those that are over.
-        self._selected: set[str] | None = None
-        self._over: set[str] = set()
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """All tests are known."""
-        self._selected = {item.nodeid for item in session.items}
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        """All tests are known to a worker of pytest-xdist and so to all of them."""
-        self._selected = set(ids)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Something could not be collected."""
@@ -99,9 +89,6 @@ class Files:
         """A test has got so far."""
         if report.failed and not hasattr(report, "qsim"):
             self._others.append((report.nodeid, report.longreprtext))
-        # Else it is the end, or that of the worker.
-        if report.when not in ("setup", "call"):
-            self._over.add(report.nodeid)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, None, None]:
@@ -125,8 +112,7 @@ class Files:
             except OSError as error:
                 yield _told(FIGURES, figures, error)
         if report is not None:
-            whole = self._selected is not None and self._selected <= self._over
             try:
-                write_report(report, self._tally, self._others, whole)
+                write_report(report, self._tally, self._others, self._whole.is_whole)
             except OSError as error:
                 yield _told(REPORT, report, error)

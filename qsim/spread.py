@@ -36,6 +36,43 @@ def share(number: int, config: pytest.Config) -> int:
     return max(2, number // _place(config)[1])
 
 
+class Whole:
+    """Hears which tests were to be run and which are over, here or in workers."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._selected: set[str] | None = None
+        self._over: set[str] = set()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was to be run is over."""
+        return self._selected is not None and self._selected <= self._over
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """All tests are known."""
+        self._selected = {item.nodeid for item in session.items}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """All tests are known to a worker of pytest-xdist and so to all of them."""
+        self._selected = set(ids)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test is over: it is taken down, or its worker has crashed."""
+        if report.when not in ("setup", "call"):
+            self._over.add(report.nodeid)
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Of a worker that cannot send what it has to say xdist says nothing, and passes."""
+        if controls(self._config) and exitstatus == pytest.ExitCode.OK and not self.is_whole:
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+            selected = self._selected or set()
+            self._config.get_terminal_writer().line(
+                f"only {len(selected & self._over)} of {len(selected)} tests were run", red=True
+            )
+
+
 def sendable(data: Any) -> Any:
     """Plain data as it can be sent: what is no Unicode in it is told as what it is."""
     if isinstance(data, str):

@@ -346,6 +346,8 @@ class Session:
 
 SESSION = pytest.StashKey[Session]()
 TALLY = pytest.StashKey[Tally]()
+#: Whether all tests are over.
+WHOLE = pytest.StashKey[spread.Whole]()
 
 
 class Counting:
@@ -377,6 +379,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         shared = session_of(config)
         tally = config.stash[TALLY] = Tally(shared)
         config.pluginmanager.register(Counting(tally))
+        whole = config.stash[WHOLE] = spread.Whole(config)
+        config.pluginmanager.register(whole)
         if spread.controls(config):
             # The workers have QEMUs of their own.
             shared.close()
