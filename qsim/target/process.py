@@ -10,8 +10,8 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -245,6 +245,22 @@ class QemuProcess:
         await asyncio.sleep(ASLEEP_S)
         return before is not None and before == _sleep(self.pid)
 
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """A time in which QEMU does not run: what it is sent meanwhile it finds all at once."""
+        self._signal(signal.SIGSTOP)
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            while self.alive and not _stopped(self.pid) and time.monotonic() < deadline:
+                await asyncio.sleep(0)
+            yield
+        finally:
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
     async def bounded(self, what: Awaitable[T], timeout_s: float, name: str) -> T:
         """Wait for ``what``, but not longer than it makes sense.
 
@@ -344,6 +360,17 @@ class _Ear(EventListener):
     async def put(self, event: Message) -> None:
         """An event came."""
         self._hear(event)
+
+
+def _stopped(pid: int) -> bool:
+    """Whether no thread of a process can run (proc(5))."""
+    states = []
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        with suppress(OSError):
+            states.append(
+                (task / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
+            )
+    return all(state in "TtZX" for state in states)
 
 
 def _sleep(pid: int) -> tuple[str, ...] | None:

@@ -27,6 +27,9 @@ from qsim.target.process import PATIENCE_S, QemuProcess
 DRAIN_WAIT_S = 0.02
 #: In so many turns of our loop a QMP message gets from the caller to the socket, or back.
 OWN_TURNS = 24
+#: A reply of so many bytes is one buffer of the socket; of a larger one QEMU can see the beginning
+#: before its end is sent, and then who waits for another reply goes on first (block/nbd.c, 7.2).
+AT_ONCE = 16 * 1024
 
 
 class Rounds:
@@ -114,7 +117,11 @@ class Rounds:
         await ping
 
     async def _answer(self, arrival: Arrival, reply: Reply) -> None:
-        arrival.answer(reply)
+        if len(reply.data) > AT_ONCE:
+            async with self.process.still():
+                arrival.answer(reply)
+        else:
+            arrival.answer(reply)
         await read_by_qemu(arrival.connection)
 
     async def _anything(self, task: asyncio.Future[Any], name: str) -> None:
