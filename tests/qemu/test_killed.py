@@ -53,6 +53,13 @@ def session(suite: Path, tmp_path: Path) -> Start:
     return start
 
 
+def _said(running: subprocess.Popen[str]) -> str:
+    """What a session that has not come to anything has to say."""
+    status = running.poll()
+    running.kill()
+    return f"status {status}: {running.communicate()[0]}"
+
+
 @pytest.fixture
 def wrapper(qemu: str, tmp_path: Path) -> str:
     """A script around QEMU that does not become QEMU."""
@@ -103,7 +110,8 @@ def test_interrupted_session_says_so_and_has_nothing_left_when_it_ends(
     running = session(qemu, *families)
 
     try:
-        assert eventually(lambda: any(sign in line for line in qemus().values()), START_S)
+        begun = eventually(lambda: any(sign in line for line in qemus().values()), START_S)
+        assert begun, _said(running)
         running.send_signal(signal.SIGINT)
         printed, _ = running.communicate(timeout=START_S)
         assert running.returncode == pytest.ExitCode.INTERRUPTED == 2
