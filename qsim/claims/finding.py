@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a part of the claims has found: one line a claim, tables and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Cell = str | int | float
+
+
+class Holds(Enum):
+    """What becomes of a claim."""
+
+    YES = "holds"
+    IF = "holds under a condition"
+    NO = "does not hold"
+    #: It takes a binary, and there was none.
+    OPEN = "not measured"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim and what became of it.
+
+    :param claim: a sentence, as short as it can be.
+    :param figure: what it rests on, with units; the condition first if there is one.
+    """
+
+    claim: str
+    holds: Holds
+    figure: str
+
+    def __str__(self) -> str:
+        return f"{self.claim}: {self.holds.value}. {self.figure}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows to be written as ``NAME.csv`` and shown.
+
+    :param columns: each with its unit, e.g. ``latency_ms``.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def __post_init__(self) -> None:
+        assert all(len(row) == len(self.columns) for row in self.rows), self.name
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture to be written as ``NAME.svg`` and ``NAME.png``.
+
+    :param draw: fills an empty figure.
+    :param inches: its width and height.
+    """
+
+    name: str
+    draw: Callable[[Figure], None]
+    inches: tuple[float, float] = (7.0, 4.0)
+
+
+@dataclass
+class Finding:
+    """All that one part has found."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
+    #: Where prediction and measurement, or model and binary, do not agree: a sentence each.
+    differences: list[str] = field(default_factory=list)
