@@ -29,7 +29,8 @@ class StepOutcome:
     """What one step showed.  ``label`` names the step for people.
 
     ``early`` are requests children still held when the guest or the monitor was answered: the
-    driver waits for all it has asked, so there must be none.
+    driver waits for all it has asked, so there must be none.  ``beside_job`` says that a block job
+    ran meanwhile, so what children were asked, and when, depends on its pace: told, not compared.
     """
 
     label: str
@@ -46,6 +47,7 @@ class StepOutcome:
     finish: tuple[int, ...] = ()
     undefined: str | None = None
     meanwhile: str | None = None
+    beside_job: bool = False
 
     def rounds(self) -> list[tuple[Request, ...]] | None:
         """The requests, round by round, without the data of writes; None if not observed."""
@@ -309,7 +311,8 @@ def between(left: Outcome, right: Outcome) -> list[Difference]:
             if _end(x) != _end(y) if what == "exit" else x != y:
                 text = _exit_or_none if what == "exit" else _text
                 found.append(Difference(i, a.label, what, text(x), text(y)))
-        if a.beats is not None and b.beats is not None and a.beats != b.beats:
+        paced = a.beside_job or b.beside_job
+        if not paced and a.beats is not None and b.beats is not None and a.beats != b.beats:
             found.append(Difference(i, a.label, "story", _story(a.beats), _story(b.beats)))
         key = limiter_key if left.reports_by_node and right.reports_by_node else limiter_key_2014
         if not (events_match(a.events, b.events, key) or events_match(b.events, a.events, key)):

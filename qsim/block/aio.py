@@ -48,6 +48,8 @@ class AioContext:
     bhs: list[Bh] = field(default_factory=list)
     #: Requests of callers above the driver, oldest first; they can be cancelled.
     callers: list[CoroutineIOCompletion] = field(default_factory=list)
+    #: What timers run, when nothing else can happen.
+    timers: list[Callable[[], None]] = field(default_factory=list)
 
     def bh_schedule(self, run: Callable[[], None]) -> None:
         """aio_bh_new() and qemu_bh_schedule(): new ones go to the head of the list."""
@@ -61,6 +63,13 @@ class AioContext:
             if bh in self.bhs:
                 self.bhs.remove(bh)
                 bh.run()
+        return bool(due)
+
+    def run_timers(self) -> bool:
+        """timerlist_run_timers(), when nothing else can happen; whether there was any."""
+        due, self.timers = self.timers, []
+        for run in due:
+            run()
         return bool(due)
 
     def poll(self) -> None:

@@ -16,7 +16,17 @@ SHORT_FORMS = {
         ("node-name", "sector-num", "sectors-count"),
     ),
     "QUORUM_FAILURE": (("reference", "sector-num", "sectors-count"),),
+    "BLOCK_JOB_READY": (("device",),),
+    "BLOCK_JOB_COMPLETED": (("device",),),
+    "BLOCK_JOB_CANCELLED": (("device",),),
+    "BLOCK_JOB_ERROR": (("device", "operation", "action"),),
 }
+
+#: Of a job's events only these members and the error are looked at: how much it has done by then
+#: depends on its pace.
+JOB_EVENTS = {name: forms[0] for name, forms in SHORT_FORMS.items() if name.startswith("BLOCK_JOB")}
+#: The events with which a job is gone.
+JOB_ENDS = ("BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED")
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,14 @@ class Event:
     def of(cls, name: str, data: dict[str, Any], after: int | None = None) -> Event:
         """An event from its data object."""
         return cls(name, tuple(sorted(data.items())), after)
+
+    @classmethod
+    def seen(cls, name: str, data: dict[str, Any], after: int | None = None) -> Event:
+        """An event as far as scenarios look at it."""
+        members = JOB_EVENTS.get(name)
+        if members is not None:
+            data = {key: value for key, value in data.items() if key in (*members, "error")}
+        return cls.of(name, data, after)
 
     def get(self, member: str) -> Any:
         """The value of a member, None when it is absent."""

@@ -194,6 +194,8 @@ async def _bdrv_aligned_pwritev(
     """bdrv_aligned_pwritev(): a write, and then the node has been written, failed or not."""
     ret = await _bdrv_do_pwritev(child, offset, bytes_, qiov, flags)
     child.bs.write_gen += 1
+    for bitmap in child.bs.dirty_bitmaps:
+        bitmap.after_write(offset, bytes_)
     return ret
 
 

@@ -17,6 +17,8 @@ from qsim.block.errno import number, strerror
 from qsim.block.error import QmpError
 from qsim.block.flags import Perm
 from qsim.block.io import bdrv_co_flush
+from qsim.block.job import BlockJob
+from qsim.block.mirror import MirrorBlockJob, outside
 from qsim.block.node import (
     BdrvChild,
     BlockDriverState,
@@ -46,7 +48,7 @@ from qsim.block.switches import (
 #: The QMP commands the model takes.
 COMMANDS = (
     "blockdev-add", "blockdev-del", "blockdev-reopen", "x-blockdev-change", "blockdev-mirror",
-    "query-named-block-nodes",
+    "block-job-complete", "block-job-cancel", "query-named-block-nodes",
 )  # fmt: skip
 
 #: Runs coroutines (Coroutine) to their end while children are answered.
@@ -112,6 +114,7 @@ class Monitor:
         self.run = run
         self.nodes: dict[str, BlockDriverState] = {}
         self._anonymous = 0
+        self._job: BlockJob | None = None
         #: Those that are being opened, which nobody holds yet.
         self._opening: list[BlockDriverState] = []
 
@@ -121,6 +124,8 @@ class Monitor:
         :raise QmpError: as QEMU would answer.
         """
         self.look_up(command)
+        if self.job is not None and not self.job.idle and not command.startswith("block-job-"):
+            raise NotImplementedError(f"{command} while a job copies, which would be paused")
         method = getattr(self, command.replace("-", "_"))
         return method(**{key.replace("-", "_"): arg for key, arg in arguments.items()})
 
@@ -405,12 +410,12 @@ class Monitor:
         return self.nodes[node_name]
 
     def blockdev_mirror(
-        self, job_id: str, device: str, target: str, sync: str, replaces: str | None = None
+        self, job_id: str, device: str, target: str, replaces: str | None = None, **more: Any
     ) -> dict[str, Any]:
-        """qmp_blockdev_mirror() as far as its checks; a job is never started.
+        """qmp_blockdev_mirror().
 
-        :raise QmpError: always; a mirror that would start is outside the model so far, which
-            is why scenarios mirror a node into itself: refused only after all other checks.
+        :raise QmpError: when a check fails.  Mirroring a node into itself is refused only after
+            all others, so it tells of them without a job.
         """
         bs = self.find(device)
         if any(edge.parent is not None for edge in bs.parents):
@@ -432,7 +437,47 @@ class Monitor:
                 raise QmpError("cannot replace image with a mirror image of different size")
         if bs is target_bs:
             raise QmpError("Can't mirror node into itself")
-        raise NotImplementedError("a mirror job that runs is outside the model")
+        problem = outside(more)
+        if problem is None and (self.job is not None or target_bs.parents):
+            problem = "a second job, or a target in use"
+        if problem is not None:
+            raise NotImplementedError(problem)
+        self._job = MirrorBlockJob(
+            job_id,
+            bs,
+            target_bs,
+            replaces,
+            more.get("granularity", 0),
+            more.get("buf_size", 0),
+            more.get("copy_mode") == "write-blocking",
+            self.nodes.get,
+        )
+        self._job.start()
+        return {}
+
+    @property
+    def job(self) -> BlockJob | None:
+        """The block job there is."""
+        return None if self._job is None or self._job.status == "null" else self._job
+
+    def _find_job(self, device: str) -> BlockJob:
+        """find_block_job().
+
+        :raise QmpError: when there is none of that name.
+        """
+        if self.job is None or self.job.id != device:
+            raise QmpError(f"Block job '{device}' not found", klass="DeviceNotActive")
+        return self.job
+
+    def block_job_complete(self, device: str) -> dict[str, Any]:
+        """qmp_block_job_complete()."""
+        self._find_job(device).user_complete()
+        return {}
+
+    def block_job_cancel(self, device: str, force: bool = False) -> dict[str, Any]:
+        """qmp_block_job_cancel()."""
+        self._find_job(device).user_cancel(force)
+        return {}
 
     @staticmethod
     def _recurse_can_replace(bs: BlockDriverState, to_replace: BlockDriverState) -> bool:

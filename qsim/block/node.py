@@ -10,6 +10,7 @@ from typing import Any
 
 from qsim.block.aio import AioContext
 from qsim.block.coroutine import Coroutine
+from qsim.block.dirty_bitmap import BdrvDirtyBitmap
 from qsim.block.errno import number, strerror
 from qsim.block.error import ProcessExit, QmpError
 from qsim.block.events import Event
@@ -101,6 +102,7 @@ class BlockDriverState:
         self.options: dict[str, Any] = {}
         self.children: list[BdrvChild] = []
         self.parents: list[BdrvChild] = []
+        self.dirty_bitmaps: list[BdrvDirtyBitmap] = []
         self.limits = Limits()
         self.total_sectors = 0
         #: Whether its driver is still opening it.
@@ -396,6 +398,31 @@ def bdrv_unref_child(edge: BdrvChild) -> None:
     edge.parent.children.remove(edge)
     edge.bs.parents.remove(edge)
     bdrv_refresh_perms(edge.bs)
+
+
+def bdrv_replace_node(old: BlockDriverState, new: BlockDriverState) -> None:
+    """bdrv_replace_node(): whoever uses ``old`` uses ``new`` instead, but for ``new`` itself.
+
+    :raise QmpError: when the permissions do not allow it.
+    """
+    for edge in list(old.parents):
+        if edge.parent is not new:
+            old.parents.remove(edge)
+            new.parents.insert(0, edge)
+            edge.bs = new
+    bdrv_refresh_perms(old)
+    bdrv_refresh_perms(new)
+
+
+def bdrv_append(new: BlockDriverState, top: BlockDriverState, name: str) -> None:
+    """bdrv_append(): put ``new`` over ``top``, as its child ``name``, for all who use it.
+
+    :raise QmpError: when the permissions do not allow it.
+    """
+    edge = BdrvChild(top, name, new)
+    top.parents.insert(0, edge)
+    new.children.insert(0, edge)
+    bdrv_replace_node(top, new)
 
 
 def bdrv_root_attach(bs: BlockDriverState, user: str, perm: Perm, shared: Perm) -> BdrvChild:

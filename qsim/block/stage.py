@@ -20,6 +20,20 @@ Cookie = TypeVar("Cookie")
 
 
 @dataclass(frozen=True)
+class StopAfter:
+    """The completion with which a step ends: of the ``count``-th ``op`` that ``child`` was asked
+    for in it.  What children hold then, they go on to hold.
+    """
+
+    child: str
+    op: str
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.child} {self.op} x{self.count}"
+
+
+@dataclass(frozen=True)
 class Asked:
     """What children were asked for in one round, children in order."""
 
@@ -86,11 +100,18 @@ class Stage(Generic[Cookie]):
     impossible: list[str] = field(default_factory=list)
     #: How many requests of this step were completed; those a child takes with it count as one.
     completions: int = 0
+    #: How many more completions of what the step ends with there are to be; None without such.
+    to_come: int | None = None
+    #: What the step that is over was to end with, and did not come so often.
+    missed: StopAfter | None = None
+    _stop_after: StopAfter | None = None
     _arrived: list[Held[Cookie]] = field(default_factory=list)
 
-    def begin(self, order: Sequence[str]) -> None:
+    def begin(self, order: Sequence[str], stop_after: StopAfter | None = None) -> None:
         """A new step with its schedule; the story starts afresh."""
         self.order = list(order)
+        self._stop_after = stop_after
+        self.to_come = None if stop_after is None else stop_after.count
         self.beats = []
         self.completions = 0
 
@@ -138,6 +159,9 @@ class Stage(Generic[Cookie]):
             Answered(request.child, request.op, reply.errno, reply.dead, request, reply.data)
         )
         self.completions += 1
+        stop = self._stop_after
+        if stop and self.to_come and (request.child, request.op) == (stop.child, stop.op):
+            self.to_come -= 1
         gone = [chosen]
         if reply.dead:
             gone = [held for held in self.held if held.request.child == request.child]
@@ -159,4 +183,6 @@ class Stage(Generic[Cookie]):
         self.settle()
         self.impossible += self.order
         self.order = []
+        self.missed = self._stop_after if self.to_come else None
+        self._stop_after, self.to_come = None, None
         return self.beats

@@ -11,6 +11,7 @@ from typing import Any
 from qsim.block.child import Fault, Request, ScriptedChild
 from qsim.block.events import Event
 from qsim.block.sparse import Sparse
+from qsim.block.stage import StopAfter
 from qsim.scenario.content import Content
 
 #: The guest's operations.
@@ -126,8 +127,11 @@ class Leak:
 @dataclass(frozen=True)
 class Step:
     """One thing done: a guest request, several together (``parts``), a QMP command, or bytes
-    changed behind the driver's back.  ``meanwhile`` is a command given while the children hold
-    what the requests have asked of them.
+    changed behind the driver's back, or the process killed.  ``meanwhile`` is a command given
+    while the children hold what the requests have asked of them.
+
+    ``job`` is the block job there is while the step is done, from the command that starts it to
+    the step it ends in: the step then goes on until the job rests, or to ``stop_after``.
 
     ``any_order`` leaves the order of completions open, ``open_faults`` the faults of a child.
     ``allowed`` is then what may be seen, but for its order, and ``expect`` is None; ``foreseen``
@@ -152,6 +156,8 @@ class Step:
     open_faults: dict[str, tuple[OpenFaults, ...]] = field(default_factory=dict)
     allowed: tuple[Expectation, ...] = ()
     foreseen: Expectation | None = None
+    job: str = ""
+    stop_after: StopAfter | None = None
 
     @property
     def expected(self) -> tuple[Expectation, ...]:
@@ -221,6 +227,17 @@ class Case:
         return any(step.any_order or step.open_faults for step in self.steps) or any(
             spec.open_contents or spec.open_faults for spec in self.children.values()
         )
+
+    @property
+    def jobs(self) -> list[str]:
+        """The names it gives to block jobs."""
+        given = (step.arguments.get("job-id") for step in self.steps)
+        return [name for name in given if isinstance(name, str)]
+
+    @property
+    def runs_job(self) -> bool:
+        """Whether a block job runs in it."""
+        return any(step.job for step in self.steps)
 
     @property
     def nodes(self) -> list[str]:

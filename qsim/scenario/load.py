@@ -15,10 +15,11 @@ import jsonschema
 from jsonschema.exceptions import best_match
 
 from qsim.block.child import FEATURES, Fault
+from qsim.block.events import JOB_ENDS
 from qsim.block.flags import BDRV_SECTOR_SIZE
 from qsim.block.monitor import COMMANDS
 from qsim.block.sparse import Sparse
-from qsim.block.stage import CANCEL
+from qsim.block.stage import CANCEL, StopAfter
 from qsim.qapi import QapiValueError, shipped_schema
 from qsim.scenario.case import (
     IO_VERBS,
@@ -35,7 +36,7 @@ from qsim.scenario.content import Content, parse_bytes, parse_content
 from qsim.scenario.error import ScenarioError
 from qsim.scenario.expect import ExpectationReader
 from qsim.scenario.lines import Document, Path
-from qsim.scenario.notation import parse_fault
+from qsim.scenario.notation import parse_fault, parse_stop_after
 
 DEFAULT_SIZE = 64 * 1024
 #: The largest child, in bytes.
@@ -47,7 +48,9 @@ MAX_LENGTH = (1 << 32) - 1
 RESERVED = ("q", "top", "all", "ping", CANCEL)
 #: What stands for an order that is left open.
 ANY = "any"
-VERBS = (*IO_VERBS, "together", "qmp", "set")
+VERBS = (*IO_VERBS, "together", "qmp", "set", "kill")
+#: Steps of which nothing is seen.
+SILENT = ("set", "kill")
 
 
 @cache
@@ -154,6 +157,8 @@ class Loader:
         self.children: dict[str, ChildSpec] = {}
         self.everyone: list[str] = []
         self.steps: list[Step] = []
+        #: The block job there is at the step that is being read.
+        self.job = ""
 
     def fail(self, path: Path, message: str) -> ScenarioError:
         return self.document.error(self._place(path), message)
@@ -181,6 +186,8 @@ class Loader:
         options = self._options()
         for i, step in enumerate(raw.get("steps", [])):
             self.steps.append(self._step(step, ("steps", i)))
+        self.job = ""
+        self._check_end()
         opening = Step(
             self.document.line(self.at),
             "open",
@@ -190,7 +197,7 @@ class Loader:
         guest = raw.get("guest", "writable" if has_io else "none")
         if has_io and guest == "none":
             raise self.fail(("guest",), "there are guest requests, so there must be a guest")
-        return Case(
+        case = Case(
             family=self.family["family"],
             name=raw["name"],
             file=self.document.name,
@@ -213,6 +220,9 @@ class Loader:
             bug=raw.get("bug", ""),
             raw=raw,
         )
+        if case.runs_job and case.is_open:
+            raise self.fail((), "a case with a job leaves nothing open")
+        return case
 
     def _revision(self, key: str) -> str | None:
         name = self.raw.get(key, self.family.get(key))
@@ -374,6 +384,11 @@ class Loader:
             if command not in COMMANDS:
                 known = ", ".join(COMMANDS)
                 raise self.fail((*path, "qmp", "execute"), f"the model takes only {known}")
+            if command == "blockdev-mirror" and "error" not in (raw.get("expect") or {}):
+                self._job_starts(arguments, path)
+        job = self.job
+        if job:
+            self._beside_a_job(raw, path)
         faults, open_faults = {}, {}
         for name, fault in raw.get("faults", {}).items():
             self._known(name, (*path, "faults", name))
@@ -408,11 +423,15 @@ class Loader:
         if part_of_many:
             if verb not in IO_VERBS or raw.keys() - {verb, "flags"}:
                 raise self.fail(path, "requests in flight together have only a verb and flags")
-        elif verb != "set":
+        elif verb not in SILENT:
             if any_order or open_faults or isinstance(raw.get("expect"), list):
                 allowed = self._allowed(raw, path, verb)
             else:
                 expect = self.expectation(raw.get("expect"), (*path, "expect"), verb, raw)
+        elif "expect" in raw:
+            raise self.fail((*path, "expect"), f"nothing is seen of a {verb}")
+        if expect and any(e.name in JOB_ENDS and e.get("device") == job for e in expect.events):
+            self.job = ""
         return Step(
             line=self.document.line(self._place(path)),
             verb=verb,
@@ -431,7 +450,54 @@ class Loader:
             any_order=any_order,
             open_faults=open_faults,
             allowed=allowed,
+            job=job,
+            stop_after=self._stop_after(raw, path) if "stop-after" in raw else None,
         )
+
+    def _job_starts(self, arguments: dict[str, Any], path: Path) -> None:
+        """A mirror that is not refused is a job from here on."""
+        if self.job:
+            raise self.fail(path, f"there is a job already: {self.job}")
+        if self.raw.get("images"):
+            raise self.fail(path, "what images are asked cannot be seen, so no job runs on them")
+        if not isinstance(arguments.get("job-id"), str):
+            raise self.fail((*path, "qmp"), "a job needs a job-id, by which its events are known")
+        self.job = arguments["job-id"]
+
+    def _beside_a_job(self, raw: dict[str, Any], path: Path) -> None:
+        """What children are asked beside a job depends on its pace, so nobody can name it."""
+        for key in ("complete", "meanwhile", "together"):
+            if key in raw:
+                raise self.fail((*path, key), f"not while there is a job ({self.job})")
+        expects = raw.get("expect")
+        for expect in expects if isinstance(expects, list) else [expects or {}]:
+            if "requests" in expect:
+                raise self.fail(
+                    (*path, "expect", "requests"),
+                    f"what children are asked depends on the pace of the job ({self.job}) that "
+                    "there is; leave it out",
+                )
+
+    def _stop_after(self, raw: dict[str, Any], path: Path) -> StopAfter:
+        if not self.job or ("qmp" not in raw and not any(verb in raw for verb in IO_VERBS)):
+            message = "only a command or a request beside a job stops in the middle"
+            raise self.fail((*path, "stop-after"), message)
+        try:
+            stop = parse_stop_after(raw["stop-after"])
+        except ValueError as error:
+            raise self.fail((*path, "stop-after"), str(error)) from error
+        self._known(stop.child, (*path, "stop-after"))
+        return stop
+
+    def _check_end(self) -> None:
+        """What is held at the end nobody answers, unless the process is killed then."""
+        for i, step in enumerate(self.steps):
+            last = i == len(self.steps) - 1
+            if step.verb == "kill" and not last:
+                raise self.fail(("steps", i), "nothing can come after the process is killed")
+            if last and step.stop_after is not None:
+                message = "children hold requests at the end: let another step follow, or a kill"
+                raise self.fail(("steps", i, "stop-after"), message)
 
     def _allowed(self, raw: dict[str, Any], path: Path, verb: str) -> tuple[Expectation, ...]:
         """What a step that leaves something open may show: one of these."""
@@ -473,7 +539,7 @@ class Loader:
             self.document.line(self._place(path)),
             list(self.children),
             self.everyone,
-            bool(self.raw.get("images")),
+            bool(self.raw.get("images") or self.job),
         )
         expected = reader.read(raw, verb, offset, bytes_, step)
         if "contents" not in raw:

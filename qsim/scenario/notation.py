@@ -4,6 +4,7 @@
 ``c0 read 0 512``, ``c1 write-zeroes 0 4096 fua no-hole``, ``all flush`` (every child of the
 quorum), rounds joined by commas; ``QUORUM_REPORT_BAD read c0 0 1 EIO``, ``QUORUM_FAILURE q 0 1``;
 ``QUORUM_REPORT_BAD c0 0 1 EIO`` as it was in 2014, without what failed;
+``BLOCK_JOB_READY j``, ``BLOCK_JOB_COMPLETED j EIO``, ``BLOCK_JOB_ERROR j write report``;
 ``EIO``, ``read EIO``, ``write ENOSPC x2``, ``read dies``; ``data 4096``, ``zero 512``.
 """
 
@@ -13,7 +14,8 @@ import re
 
 from qsim.block.child import FLAGS, OPS, Fault, Request
 from qsim.block.errno import NBD_ERRNOS, TABLE, number, strerror
-from qsim.block.events import Event
+from qsim.block.events import JOB_EVENTS, Event
+from qsim.block.stage import StopAfter
 
 
 def parse_round(text: str, children: list[str], everyone: list[str]) -> tuple[Request, ...]:
@@ -81,10 +83,26 @@ def parse_event(text: str) -> Event:
             name,
             {"reference": words[0], "sector-num": numbers[0], "sectors-count": numbers[1]},
         )
+    if name in JOB_EVENTS:
+        return _job_event(text, name, words)
     raise ValueError(
         f"{text!r} is no event; write QUORUM_REPORT_BAD TYPE NODE SECTOR SECTORS [ERRNO] "
         "or QUORUM_FAILURE NODE SECTOR SECTORS"
     )
+
+
+def _job_event(text: str, name: str, words: list[str]) -> Event:
+    """An event of a block job, which may say why it failed."""
+    members = JOB_EVENTS[name]
+    failed = name == "BLOCK_JOB_COMPLETED" and len(words) == len(members) + 1
+    if len(words) != len(members) + failed:
+        form = " ".join([name, "JOB", *(member.upper() for member in members[1:])])
+        more = " [ERRNO]" if name == "BLOCK_JOB_COMPLETED" else ""
+        raise ValueError(f"{text!r} is not the event; write {form}{more}")
+    data: dict[str, object] = dict(zip(members, words, strict=False))
+    if failed:
+        data["error"] = _event_error(words[-1])
+    return Event.of(name, data)
 
 
 _FAULT = re.compile(
@@ -115,6 +133,17 @@ def parse_fault(text: str) -> Fault:
         skip=int(match["skip"] or 0),
         dead=match["what"] == "dies",
     )
+
+
+def parse_stop_after(text: str) -> StopAfter:
+    """The completion a step ends with: ``s0 write``, ``s0 write x2``.
+
+    :raise ValueError: for an operation there is not.
+    """
+    child, op, *count = text.split()
+    if op not in OPS:
+        raise ValueError(f"{op!r} is no operation; there are: {', '.join(OPS)}")
+    return StopAfter(child, op, int(count[0][1:]) if count else 1)
 
 
 def _event_error(name: str) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from qsim.block.events import Event
+from qsim.block.events import JOB_EVENTS, Event
 from qsim.outcome import Outcome
 from qsim.target.eventlog import EventLog, WireEvent
 from qsim.target.names import Names
 from qsim.target.wire import Dialect, today
 
-#: The events that belong to scenarios, and the member that names the node.
-SCENARIO_EVENTS = {"QUORUM_REPORT_BAD": "node-name", "QUORUM_FAILURE": "reference"}
+#: The events that belong to scenarios, and the member that names the node or the job.
+SCENARIO_EVENTS = {
+    "QUORUM_REPORT_BAD": "node-name",
+    "QUORUM_FAILURE": "reference",
+    **dict.fromkeys(JOB_EVENTS, "device"),
+}
 
 
 @dataclass
@@ -22,8 +26,9 @@ class Played:
     outcome: Outcome
     names: Names
     starts: list[float] = field(default_factory=list)
-    #: When each step's completions were sent; None where others complete what children hold.
-    completed: list[list[float]] | None = None
+    #: When each step's completions were sent; None where others complete what children hold, and
+    #: of a step beside a job.
+    completed: list[list[float] | None] | None = None
     first_event: int = 0
     begin_s: float = 0.0
     end_s: float = float("inf")
@@ -32,12 +37,14 @@ class Played:
     lent: list[str] = field(default_factory=list)
     #: Whether nodes are left that cannot be deleted: the process can serve nobody else.
     spoilt: bool = False
+    #: Whether the scenario has killed the process.
+    killed: bool = False
 
 
 def scenario_event(event: WireEvent, names: Names, translate: bool = True) -> Event:
-    """An event of the driver, as it came or in the scenario's names."""
+    """An event of the driver or a job, as it came or in the scenario's names."""
     data = names.back(event.data) if translate else event.data
-    return Event.of(event.name, data)
+    return Event.seen(event.name, data)
 
 
 def attribute(played: Played, events: EventLog) -> None:
@@ -70,10 +77,11 @@ def attribute(played: Played, events: EventLog) -> None:
                 index = i
         after = None
         if played.completed is not None and played.starts:
-            after = sum(sent <= event.emitted_s for sent in played.completed[index])
+            sent = played.completed[index]
+            after = None if sent is None else sum(at <= event.emitted_s for at in sent)
         seen = replace(scenario_event(event, played.names), after=after)
         if played.outcome.steps:
             played.outcome.steps[index].events.append(seen)
-        problem = played.dialect.event_problem(seen)
+        problem = played.dialect.event_problem(Event.of(event.name, played.names.back(event.data)))
         if problem:
             played.outcome.trouble.append(problem)

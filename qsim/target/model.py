@@ -13,6 +13,7 @@ from qsim.block.aio import Hang, cancel
 from qsim.block.child import ScriptedChild
 from qsim.block.coroutine import Coroutine
 from qsim.block.error import ProcessExit, QmpError
+from qsim.block.events import JOB_EVENTS
 from qsim.block.export import GuestReply
 from qsim.block.memory import Undefined
 from qsim.block.node import World
@@ -48,7 +49,7 @@ class Run:
             name: spec.make() for name, spec in case.children.items()
         }
         self.stage: Stage[Any] = Stage(children)
-        self.world = World(switches=revision.switches, completions=lambda: self.stage.completions)
+        self.world = World(switches=revision.switches, completions=self._completions)
         self.world.aio.turn = self.turn
         self.process = process_of(revision, self.world, self.stage, self.run_until_done)
         self.monitor = self.process.monitor
@@ -63,14 +64,21 @@ class Run:
         self.drained = False
         self.replies: list[tuple[int, GuestReply | None]] = []
         self.early: tuple[str, ...] = ()
+        #: Whether there is a block job beside what the step does.
+        self.beside_job = False
         #: How many events there were before the step.
         self.first_event = 0
         #: Whether the scenario is over and the process ends.
         self.closing = False
         self.outcome = Outcome(f"model {revision.name}", sees_memory=True)
 
+    def _completions(self) -> int | None:
+        """After how many completions of the step something is; beside a job nobody can say."""
+        return None if self.beside_job else self.stage.completions
+
     def run_until_done(self, *coroutines: Coroutine) -> None:
-        """Enter ``coroutines`` and answer children until all have ended and nothing is held.
+        """Enter ``coroutines`` and answer children until all have ended and nothing is held, or
+        the step is to stop.
 
         :raise Hang: when one waits for something that will not come.
         """
@@ -83,9 +91,11 @@ class Run:
             self.stage.settle()
             given_up = any(reply is None for _, reply in self.replies)
             done = all(coroutine.done for coroutine in coroutines)
-            if done and not given_up and not self.early:
+            if done and self.stage.to_come == 0:
+                return
+            if done and not given_up and not self.early and not self.beside_job:
                 self.early = tuple(str(held.request) for held in self.stage.held)
-            if not self.turn():
+            if not self.turn() and not self.world.aio.run_timers():
                 break
         if not all(coroutine.done for coroutine in coroutines):
             raise Hang
@@ -116,7 +126,7 @@ class Run:
                 driver="nbd", node_name=name, export=name, **_python(spec.node)
             )
         for step in steps:
-            shown = StepOutcome(str(step), beats=[])
+            shown = StepOutcome(str(step), beats=[], beside_job=bool(step.job))
             self.outcome.steps.append(shown)
             if not self._step(step, shown):
                 break
@@ -126,7 +136,8 @@ class Run:
             # An image file that was damaged to fail cannot be read back.
             if not (name in self.case.images and child.faults)
         }
-        if not any(shown.exit or shown.undefined for shown in self.outcome.steps):
+        killed = any(step.verb == "kill" for step in self.case.steps)
+        if not (killed or any(shown.exit or shown.undefined for shown in self.outcome.steps)):
             self._close()
         return self.outcome
 
@@ -149,7 +160,8 @@ class Run:
     def _step(self, step: Step, shown: StepOutcome) -> bool:
         """Play one step; False when the run cannot go on."""
         self.first_event = len(self.world.events)
-        self.stage.begin(step.complete)
+        self.stage.begin(step.complete, step.stop_after)
+        self.beside_job = bool(step.job)
         children = self.stage.children
         for name, faults in step.faults.items():
             children[name].step_faults = [fault.copy() for fault in faults]
@@ -178,7 +190,12 @@ class Run:
         shown.beats = self.stage.end()
         shown.early, self.early = self.early, ()
         shown.events = self.world.events[self.first_event :]
-        self.outcome.trouble += filter(None, map(self.dialect.event_problem, shown.events))
+        # Those of jobs have only what is looked at.
+        whole = [event for event in shown.events if event.name not in JOB_EVENTS]
+        self.outcome.trouble += filter(None, map(self.dialect.event_problem, whole))
+        if self.stage.missed is not None and going:
+            text = f"stop-after: there was no {self.stage.missed}"
+            self.outcome.trouble.append(f"{self.case.file}:{step.line}: {text}")
         if self.stage.impossible and not (shown.undefined or shown.exit):
             self.outcome.trouble.append(
                 f"{self.case.file}:{step.line}: complete: impossible schedule: "
@@ -207,8 +224,12 @@ class Run:
             for name, content in step.contents.items():
                 self.stage.children[name].contents = content.data.copy()
                 self.stage.children[name].holes = list(content.holes)
+        elif step.verb == "kill":
+            pass
         elif step.verb == "qmp":
             shown.returns = view(step.command, self._execute(step.command, step.arguments))
+            if step.job:
+                self.run_until_done()
         else:
             self._guest(step.parts or (step,), step.meanwhile, shown)
             self._answers(step, shown)

@@ -323,7 +323,7 @@ class Pool:
     ) -> Outcome | None:
         """Wait until no event of the run can still come, and give each to its step."""
         exits = any(step.exit for step in played.outcome.steps)
-        ended = played.outcome.trouble or played.spoilt or exits
+        ended = played.outcome.trouble or played.spoilt or exits or played.killed
         if not ended:
             try:
                 # An event of ours can be held in a window that another case has opened.
@@ -383,7 +383,9 @@ def _means_failure(case: Case) -> bool:
 
 
 def _means_exit(case: Case) -> bool:
-    return any(expect.exit for step in case.steps for expect in step.expected)
+    return any(
+        step.verb == "kill" or any(expect.exit for expect in step.expected) for step in case.steps
+    )
 
 
 def check_executable(binary: str) -> str:

@@ -22,6 +22,7 @@ from qsim.outcome import StepOutcome, answer
 from qsim.scenario.case import ENDS_EARLY, REFUSED, WAITS, WAITS_REFUSED, Case, Step
 from qsim.target.attribute import SCENARIO_EVENTS, Played, scenario_event
 from qsim.target.error import QemuDied, QemuHung
+from qsim.target.job import ENDS, JOB_POLL_S, STARTS, Job
 from qsim.target.kept import KeptNodes, can_keep
 from qsim.target.limiter import Windows, closed
 from qsim.target.names import Names
@@ -60,7 +61,7 @@ class QemuRun(Rounds):
         serial: int,
         kept: KeptNodes | None = None,
     ) -> None:
-        names = Names([*case.children, *case.nodes, "top"], serial)
+        names = Names([*case.children, *case.nodes, *case.jobs, "top"], serial)
         super().__init__(case, process, server, names)
         self.windows = windows
         self.nodes = Nodes(process, server, names, kept if can_keep(case) else None)
@@ -84,15 +85,16 @@ class QemuRun(Rounds):
         try:
             await self._children()
             for step in (self.case.opening, *self.case.steps):
-                shown = StepOutcome(str(step), beats=[])
+                shown = StepOutcome(str(step), beats=[], beside_job=bool(step.job))
                 outcome.steps.append(shown)
                 played.starts.append(time.time())
                 if played.completed is not None:
-                    played.completed.append([])
+                    played.completed.append(None if step.job else [])
                 if not await self._step(step, shown):
                     break
             outcome.contents = self._contents()
-            await self._take_down()
+            if not played.killed:
+                await self._take_down()
         except QemuDied as death:
             if not outcome.steps:
                 outcome.trouble.append(f"set-up: QEMU died while children were added: {death}")
@@ -150,7 +152,9 @@ class QemuRun(Rounds):
             await closed(self.process, self.windows, lambda: self._noted(keys))
             self.played.starts[-1] = time.time()
         children = self.stage.children
-        self.stage.begin(step.complete)
+        self.stage.begin(step.complete, step.stop_after)
+        if self.job is not None:
+            self.job.goes_on()
         before = {name: list(child.faults) for name, child in children.items()}
         mine = {name: [fault.copy() for fault in faults] for name, faults in step.faults.items()}
         for name, faults in mine.items():
@@ -162,12 +166,18 @@ class QemuRun(Rounds):
                 children[name].faults = before[name]
             shown.beats = self.stage.end()
             self.stage.impossible = []
+            if self.stage.missed is not None:
+                trouble = f"{shown.label}: stop-after: there was no {self.stage.missed}"
+                self.played.outcome.trouble.append(trouble)
 
     async def _do(self, step: Step, shown: StepOutcome) -> bool:
         if step.verb == "set":
             for name, content in step.contents.items():
                 self.stage.children[name].contents = content.data.copy()
                 self.stage.children[name].holes = list(content.holes)
+        elif step.verb == "kill":
+            await self._kill()
+            return False
         elif step.verb == "open":
             return await self._open(shown)
         elif step.verb == "qmp":
@@ -228,7 +238,11 @@ class QemuRun(Rounds):
     async def _qmp(self, command: str, arguments: dict[str, Any], shown: StepOutcome) -> None:
         """Execute a command while children are answered."""
         arguments = with_servers(arguments, self.server.path)
+        if command == STARTS and shown.beside_job:
+            self.job = Job(arguments["job-id"])
         task = looked_at(self.process.execute(command, arguments))
+        if self.job is not None and command in ENDS:
+            task.add_done_callback(self.job.told)
         self.commanding = True
         try:
             # When QEMU begins with a command is its own affair.  Only what follows from its first
@@ -323,6 +337,12 @@ class QemuRun(Rounds):
         self.nodes.changed(command, arguments)
         return None
 
+    async def _kill(self) -> None:
+        """End the process as a crash of its host would; what the limiter holds comes before."""
+        await self._held_events_out()
+        self.played.killed = True
+        await self.process.stop()
+
     async def _take_down(self) -> None:
         """Remove the export and the nodes; children answer whatever they are asked now."""
         if any(child.dead for child in self.stage.children.values()):
@@ -336,6 +356,8 @@ class QemuRun(Rounds):
             self.guest.close()
             # Kept nodes know this run until the next one has them; its buffers are large.
             self.guest = None
+        if self.job is not None:
+            await self._end_job(self.job)
         if self.export:
             await self._unexport()
         if self.played.spoilt:
@@ -349,6 +371,14 @@ class QemuRun(Rounds):
         self._note_windows()
         await asyncio.sleep(self.windows.wait_all_s())
         await self.process.timers_ran()
+
+    async def _end_job(self, job: Job) -> None:
+        """A job that is left does not go on to copy, and is gone before its nodes are."""
+        job.ending = True
+        job.goes_on()
+        await self.process.execute("block-job-cancel", {"device": job.name, "force": True})
+        while not await job.rests(self.process):
+            await asyncio.sleep(JOB_POLL_S)
 
     async def _unexport(self) -> None:
         """Delete the export; it is gone only when its event is there."""

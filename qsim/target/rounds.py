@@ -18,6 +18,7 @@ from qsim.outcome import Outcome, StepOutcome
 from qsim.scenario.case import ENDS_EARLY, Case
 from qsim.target.attribute import Played
 from qsim.target.error import QemuHung
+from qsim.target.job import JOB_POLL_S, Job
 from qsim.target.names import Names
 from qsim.target.nbd_server import Arrival, ChildServer
 from qsim.target.nbd_wire import Wire, drained
@@ -48,6 +49,8 @@ class Rounds:
         self.asked = asyncio.Event()
         #: The command that was given while the guest's requests are held.
         self.command: asyncio.Future[Any] | None = None
+        #: The block job there is, if any.
+        self.job: Job | None = None
         #: Children that were asked for their block status.
         self.examined: set[str] = set()
 
@@ -73,18 +76,33 @@ class Rounds:
             early = self.command is not None and self.command.done() and self.stage.held
             if early and shown.meanwhile is None:
                 shown.meanwhile = ENDS_EARLY
-            if task.done() and not shown.early:
+            if task.done() and not shown.early and not shown.beside_job:
                 shown.early = tuple(str(held.request) for held in self.stage.held)
+            if task.done() and self.stage.to_come == 0:
+                return
             gone = self.stage.complete_next()
             if gone:
-                if self.played.completed is not None:
+                if self.played.completed is not None and self.played.completed[-1] is not None:
                     self.played.completed[-1].append(time.time())
                 for held, reply in gone:
                     await self._answer(held.cookie, reply)
                 continue
-            if task.done():
+            if task.done() and await self._job_rests():
                 return
             await self._anything(task, name)
+
+    async def _job_rests(self) -> bool:
+        """Whether the job, if there is one, waits to be told; else it is given a little time."""
+        if self.job is None:
+            return True
+        if not await self.job.rests(self.process):
+            await asyncio.sleep(JOB_POLL_S)
+            return False
+        # It may have gone on just before it was asked.
+        await self._settle()
+        if self.job.gone:
+            self.job = None
+        return not self.stage.held
 
     async def _settle(self) -> None:
         """Return when QEMU can do nothing more, and record what it asked."""
@@ -105,11 +123,11 @@ class Rounds:
     async def _turn(self) -> None:
         """Let QEMU's main loop turn.
 
-        While a monitor command drains all nodes, exports are not served, ours to ping by among
-        them: then what the children hold by now is all that QEMU waits for.
+        While a monitor command or a job drains all nodes, exports are not served, ours to ping by
+        among them: then what the children hold by now is all that QEMU waits for.
         """
         ping = looked_at(self.process.ping())
-        while self.commanding and not ping.done():
+        while (self.commanding or self.job is not None) and not ping.done():
             await asyncio.wait({ping}, timeout=DRAIN_WAIT_S)
             held = self.stage.waiting or self.stage.held
             if not ping.done() and held and await self.process.asleep():

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The node that a mirror puts over its source, which the guest's requests go through.
+
+Source: block/mirror.c bdrv_mirror_top_*(), do_sync_target_write(), active_write_*(); 7.2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qsim.block.flags import Perm, Req
+from qsim.block.io import (
+    align_down,
+    align_up,
+    bdrv_co_flush,
+    bdrv_co_preadv,
+    bdrv_co_pwrite_zeroes,
+    bdrv_co_pwritev,
+)
+from qsim.block.iovec import QEMUIOVector, qemu_iovec_init_slice
+from qsim.block.node import BdrvChild, BlockDriverState, World
+
+if TYPE_CHECKING:
+    from qsim.block.mirror import MirrorBlockJob, MirrorOp
+
+
+class MirrorTopNode(BlockDriverState):
+    """bdrv_mirror_top: a filter over ``backing``."""
+
+    driver = "mirror_top"
+    has_pwrite_zeroes = True
+    raw_block_status = True
+
+    def __init__(self, world: World, job: MirrorBlockJob) -> None:
+        super().__init__(world, "")
+        self.supported_write_flags = Req.WRITE_UNCHANGED
+        self.supported_zero_flags = Req.WRITE_UNCHANGED | Req.NO_FALLBACK
+        self.job = job
+        #: Whether it forwards nothing any more.
+        self.stop = False
+
+    @property
+    def backing(self) -> BdrvChild:
+        """The edge to the source."""
+        return self.children[0]
+
+    def child_perm(self, perm: Perm, shared: Perm) -> tuple[Perm, Perm]:
+        """bdrv_mirror_top_child_perm()."""
+        return (Perm.NONE, Perm.ALL) if self.stop else super().child_perm(perm, shared)
+
+    async def co_preadv(self, offset: int, bytes_: int, qiov: QEMUIOVector, flags: Req) -> int:
+        """bdrv_mirror_top_preadv()."""
+        return await bdrv_co_preadv(self.backing, offset, bytes_, qiov, flags)
+
+    async def co_pwritev(self, offset: int, bytes_: int, qiov: QEMUIOVector, flags: Req) -> int:
+        """bdrv_mirror_top_pwritev()."""
+        return await self._do_write(offset, bytes_, qiov, flags)
+
+    async def co_pwrite_zeroes(self, offset: int, bytes_: int, flags: Req) -> int:
+        """bdrv_mirror_top_pwrite_zeroes()."""
+        return await self._do_write(offset, bytes_, None, flags)
+
+    async def co_flush(self) -> int:
+        """bdrv_mirror_top_flush()."""
+        return await bdrv_co_flush(self.backing.bs)
+
+    def getlength(self) -> int:
+        """A filter is as long as what it filters."""
+        return self.backing.bs.bdrv_getlength()
+
+    async def _do_write(
+        self, offset: int, bytes_: int, qiov: QEMUIOVector | None, flags: Req
+    ) -> int:
+        """bdrv_mirror_top_do_write(): to the source, and in write-blocking mode to the target."""
+        job = self.job
+        op: MirrorOp | None = None
+        if job.write_blocking and job.ret >= 0 and not job.is_cancelled():
+            op = await job.active_write_prepare(offset, bytes_)
+        if qiov is None:
+            ret = await bdrv_co_pwrite_zeroes(self.backing, offset, bytes_, flags)
+        else:
+            ret = await bdrv_co_pwritev(self.backing, offset, bytes_, qiov, flags)
+        if op is not None:
+            if ret >= 0:
+                await do_sync_target_write(job, offset, bytes_, qiov, flags)
+            job.active_write_settle(op)
+        return ret
+
+
+async def do_sync_target_write(
+    job: MirrorBlockJob, offset: int, bytes_: int, qiov: QEMUIOVector | None, flags: Req
+) -> None:
+    """do_sync_target_write(): parts of chunks that are to be copied anyway are left to that."""
+    bitmap, granularity = job.dirty_bitmap, job.granularity
+    start, end = offset, offset + bytes_
+    if start % granularity and bitmap.get(start):
+        start = align_up(start, granularity)
+    if end % granularity and bitmap.get(end - 1):
+        end = align_down(end, granularity)
+    if start >= end:
+        return
+    whole, over = align_up(start, granularity), align_down(end, granularity)
+    if whole < over:
+        bitmap.reset(whole, over - whole)
+    if qiov is None:
+        ret = await bdrv_co_pwritev(job.target, start, end - start, None, flags | Req.ZERO_WRITE)
+    else:
+        part = qemu_iovec_init_slice(qiov, start - offset, end - start)
+        ret = await bdrv_co_pwritev(job.target, start, end - start, part, flags)
+    if ret < 0:
+        first = align_down(start, granularity)
+        bitmap.set(first, align_up(end, granularity) - first)
+        job.error_action("write")
+        if not job.ret:
+            job.ret = ret
