@@ -410,7 +410,12 @@ class Monitor:
         return self.nodes[node_name]
 
     def blockdev_mirror(
-        self, job_id: str, device: str, target: str, replaces: str | None = None, **more: Any
+        self,
+        device: str,
+        target: str,
+        job_id: str | None = None,
+        replaces: str | None = None,
+        **more: Any,
     ) -> dict[str, Any]:
         """qmp_blockdev_mirror().
 
@@ -442,6 +447,8 @@ class Monitor:
             problem = "a second job, or a target in use"
         if problem is not None:
             raise NotImplementedError(problem)
+        if job_id is None:
+            raise QmpError("An explicit job ID is required for this node")
         self._job = MirrorBlockJob(
             job_id,
             bs,

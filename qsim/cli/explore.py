@@ -112,8 +112,12 @@ def explore_cases(
     """
     wanted = revision(revision_name)
     if selectors:
-        # Image files are not ours to answer for, so there is no order to choose.
-        cases = [case for case in cases_named(selectors) if case.steps and not case.images]
+        # Image files are not ours to answer for, so there is no order to choose; nor is a job's.
+        cases = [
+            case
+            for case in cases_named(selectors)
+            if case.steps and not case.images and not case.runs_job
+        ]
     else:
         cases = grid((int(children),) if children else (2, 3), patterns_of(wanted))
     exploration = Exploration(

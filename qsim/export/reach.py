@@ -142,7 +142,12 @@ def _of_fault(name: str, fault: Fault) -> Iterator[Obstacle]:
 
 def _of_steps(case: Case) -> Iterator[Obstacle]:
     yield from _of_flushes(case)
+    if case.runs_job:
+        yield Obstacle("a block job runs, which goes on at a pace of its own between the requests")
     for step in case.steps:
+        if step.verb == "kill":
+            yield Obstacle("the process is killed")
+            continue
         if step.complete:
             yield Obstacle(
                 "it names an order of completion; files complete in one order only",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qsim.outcome import Outcome, StepOutcome
-from qsim.scenario.case import Case, Expectation, Step
+from qsim.scenario.case import SILENT, Case, Expectation, Step
 
 
 def expecting(case: Case, outcome: Outcome) -> Case:
@@ -24,7 +24,7 @@ def expecting(case: Case, outcome: Outcome) -> Case:
 
 
 def _expecting(step: Step, shown: StepOutcome) -> Step:
-    if step.verb == "set":
+    if step.verb in SILENT:
         return step
     rounds = shown.rounds()
     return replace(

@@ -8,12 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from qsim.block.child import Request
-from qsim.block.events import Event
+from qsim.block.events import JOB_ENDS, Event
 from qsim.block.sparse import Sparse
 from qsim.outcome import Outcome, StepOutcome, events_match
 from qsim.report.flow import Tall, dumped
 from qsim.scenario.asked import load_asked
-from qsim.scenario.case import IO_VERBS, REFUSED, WAITS, WAITS_REFUSED, Answer, Case, Step
+from qsim.scenario.case import (
+    IO_VERBS,
+    REFUSED,
+    SILENT,
+    WAITS,
+    WAITS_REFUSED,
+    Answer,
+    Case,
+    Step,
+)
 from qsim.scenario.content import describe, parse_content
 
 
@@ -73,8 +82,20 @@ def _case(raw: dict[str, Any], outcome: Outcome, emitted: Outcome | None) -> Tal
         written["open"] = opened
     steps = [
         Tall(step)
-        if "set" in step
-        else Tall({**step, "expect": _expect(case.steps[i], shown[i + 1], events[i + 1], members)})
+        if any(verb in step for verb in SILENT)
+        else Tall(
+            {
+                **step,
+                "expect": _expect(
+                    case.steps[i],
+                    shown[i + 1],
+                    events[i + 1],
+                    members,
+                    # Unasked, a case cannot tell where its job ends.
+                    bool(case.steps[i].job) and not _ended(shown[1 : i + 1]),
+                ),
+            }
+        )
         for i, step in enumerate(raw.get("steps", []))
         if i + 1 < len(shown)
     ]
@@ -88,6 +109,11 @@ def _case(raw: dict[str, Any], outcome: Outcome, emitted: Outcome | None) -> Tal
     return written
 
 
+def _ended(shown: Sequence[StepOutcome]) -> bool:
+    """Whether a job has ended in these steps."""
+    return any(event.name in JOB_ENDS for step in shown for event in step.events)
+
+
 def _events(i: int, shown: StepOutcome, emitted: Outcome | None) -> Sequence[Event]:
     if emitted is not None and i < len(emitted.steps):
         whole = emitted.steps[i].events
@@ -97,14 +123,18 @@ def _events(i: int, shown: StepOutcome, emitted: Outcome | None) -> Sequence[Eve
 
 
 def _expect(
-    step: Step, shown: StepOutcome, events: Sequence[Event], members: list[str]
+    step: Step,
+    shown: StepOutcome,
+    events: Sequence[Event],
+    members: list[str],
+    beside_job: bool = False,
 ) -> dict[str, Any]:
-    """What ``expect`` has of a step."""
+    """What ``expect`` has of a step; beside a job it says nothing of what children are asked."""
     if shown.exit is not None:
         return {"exit": {"status": shown.exit[0], "stderr": shown.exit[1]}}
     expect = dict(_result(step, shown))
     rounds = _rounds(step, shown, members)
-    if rounds or step.verb in (*IO_VERBS, "together"):
+    if not beside_job and (rounds or step.verb in (*IO_VERBS, "together")):
         expect["requests"] = rounds
     if events:
         expect["events"] = [str(event) for event in events]

@@ -16,6 +16,8 @@ from qsim.scenario.content import Content
 
 #: The guest's operations.
 IO_VERBS = ("read", "write", "write-zeroes", "discard", "flush", "block-status")
+#: Steps of which nothing is seen.
+SILENT = ("set", "kill")
 
 
 #: What is seen of a command given meanwhile that begins only when all requests have ended.

@@ -23,6 +23,7 @@ from qsim.block.stage import CANCEL, StopAfter
 from qsim.qapi import QapiValueError, shipped_schema
 from qsim.scenario.case import (
     IO_VERBS,
+    SILENT,
     Case,
     ChildSpec,
     Expectation,
@@ -49,8 +50,6 @@ RESERVED = ("q", "top", "all", "ping", CANCEL)
 #: What stands for an order that is left open.
 ANY = "any"
 VERBS = (*IO_VERBS, "together", "qmp", "set", "kill")
-#: Steps of which nothing is seen.
-SILENT = ("set", "kill")
 
 
 @cache
@@ -384,7 +383,9 @@ class Loader:
             if command not in COMMANDS:
                 known = ", ".join(COMMANDS)
                 raise self.fail((*path, "qmp", "execute"), f"the model takes only {known}")
-            if command == "blockdev-mirror" and "error" not in (raw.get("expect") or {}):
+            refused = "error" in (raw.get("expect") or {})
+            into_itself = arguments.get("device") == arguments.get("target")
+            if command == "blockdev-mirror" and not refused and not into_itself:
                 self._job_starts(arguments, path)
         job = self.job
         if job:

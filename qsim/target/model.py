@@ -227,9 +227,11 @@ class Run:
         elif step.verb == "kill":
             pass
         elif step.verb == "qmp":
-            shown.returns = view(step.command, self._execute(step.command, step.arguments))
-            if step.job:
-                self.run_until_done()
+            try:
+                shown.returns = view(step.command, self._execute(step.command, step.arguments))
+            finally:
+                if step.job:
+                    self.run_until_done()
         else:
             self._guest(step.parts or (step,), step.meanwhile, shown)
             self._answers(step, shown)

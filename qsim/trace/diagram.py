@@ -115,6 +115,8 @@ def _begin(case: Case, step: Step) -> Iterator[Row]:
         yield Row(MONITOR, QUORUM, _opening(case), "request")
     elif step.verb == "qmp":
         yield _command(step)
+    elif step.verb == "kill":
+        yield Row(MONITOR, "", "the process is killed", "request")
     elif step.verb == "set":
         for name, content in step.contents.items():
             yield Row(name, "", f"now holds {describe(content.data)}", "request")
