@@ -284,9 +284,19 @@ OUTSIDE = {
         "steps: [{qmp: {execute: blockdev-add, arguments: {driver: nbd, node-name: n,"
         " export: other}}, expect: {}}]"
     ),
-    "a mirror that would start": (
+    "a mirror of what is written from now on": (
         "spares: [c2], steps: [{qmp: {execute: blockdev-mirror, arguments: {job-id: j,"
-        " device: q, target: c2, sync: full}}, expect: {}}]"
+        " device: q, target: c2, sync: none}}, expect: {}}]"
+    ),
+    "a mirror to a node that is in use": (
+        "steps: [{qmp: {execute: blockdev-mirror, arguments: {job-id: j, device: q, target: c2,"
+        " sync: full}}, expect: {}}]"
+    ),
+    "a command that would make a job pause": (
+        "spares: [c2], steps: [{qmp: {execute: blockdev-mirror, arguments: {job-id: j,"
+        " device: q, target: c2, sync: full}}, stop-after: c0 read, expect: {}},"
+        " {qmp: {execute: x-blockdev-change, arguments: {parent: q, child: children.0}},"
+        " expect: {}}]"
     ),
     "an argument the model does not take": (
         "steps: [{qmp: {execute: blockdev-mirror, arguments: {device: q, target: q, sync: full,"

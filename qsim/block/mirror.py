@@ -424,17 +424,21 @@ class MirrorBlockJob(BlockJob):
         op.over()
 
 
-#: What blockdev-mirror must be told, or may, that the model knows; and of some the only value.
+#: What blockdev-mirror must be told, or may, that the model knows: the only value, or which.
 _ONLY: dict[str, Any] = {
     "sync": "full", "speed": 0, "on_source_error": "report", "on_target_error": "report",
     "auto_finalize": True, "auto_dismiss": True,
 }  # fmt: skip
+_KNOWN: dict[str, Callable[[Any], bool]] = {
+    "granularity": lambda size: not size or (512 <= size <= 64 << 20 and not size & (size - 1)),
+    "buf_size": lambda size: size >= 0,
+    "copy_mode": lambda mode: True,
+}
 
 
 def outside(arguments: dict[str, Any]) -> str | None:
     """Which argument of blockdev-mirror the model does not know, as it is given."""
-    known = {*_ONLY, "granularity", "buf_size", "copy_mode"}
     for key, value in arguments.items():
-        if key not in known or (key in _ONLY and value != _ONLY[key]):
+        if not (_KNOWN[key](value) if key in _KNOWN else _ONLY.get(key) == value):
             return f"blockdev-mirror with {key.replace('_', '-')} {value}"
     return None

@@ -422,6 +422,9 @@ class Monitor:
         :raise QmpError: when a check fails.  Mirroring a node into itself is refused only after
             all others, so it tells of them without a job.
         """
+        problem = outside(more)
+        if problem is not None:
+            raise NotImplementedError(problem)
         bs = self.find(device)
         if any(edge.parent is not None for edge in bs.parents):
             raise QmpError("Need a root block node")
@@ -442,11 +445,8 @@ class Monitor:
                 raise QmpError("cannot replace image with a mirror image of different size")
         if bs is target_bs:
             raise QmpError("Can't mirror node into itself")
-        problem = outside(more)
-        if problem is None and (self.job is not None or target_bs.parents):
-            problem = "a second job, or a target in use"
-        if problem is not None:
-            raise NotImplementedError(problem)
+        if self.job is not None or target_bs.parents:
+            raise NotImplementedError("a second job, or a target in use")
         if job_id is None:
             raise QmpError("An explicit job ID is required for this node")
         self._job = MirrorBlockJob(
