@@ -36,11 +36,11 @@ class BlockJob:
         """.run: 0 or a negative errno."""
         raise NotImplementedError
 
-    def prepare(self) -> int:
+    async def prepare(self) -> int:
         """.prepare: the end of a job that has succeeded; 0 or a negative errno."""
         raise NotImplementedError
 
-    def abort(self) -> None:
+    async def abort(self) -> None:
         """.abort: the end of one that has not."""
         raise NotImplementedError
 
@@ -58,7 +58,7 @@ class BlockJob:
         """job_co_entry()."""
         self.job_ret = await self.run()
         self.deferred_to_main_loop = True
-        self.world.aio.bh_schedule(self._exit)
+        self.world.aio.bh_schedule(Coroutine(self._exit).enter)
 
     def is_cancelled(self) -> bool:
         """job_is_cancelled(): by force only."""
@@ -114,14 +114,17 @@ class BlockJob:
         self.force_cancel = self.force_cancel or force or self.status != "ready"
         self.enter()
 
-    def _exit(self) -> None:
-        """job_exit() and job_completed(): in the main loop, when the coroutine is over."""
+    async def _exit(self) -> None:
+        """job_exit() and job_completed(): in the main loop, when the coroutine is over.
+
+        A coroutine only as it may have to wait, which in C it does where it stands.
+        """
         if not self.job_ret and self.is_cancelled():
             self.job_ret = -number("ECANCELED")
         if not self.job_ret:
-            self.job_ret = self.prepare()
+            self.job_ret = await self.prepare()
         if self.job_ret:
-            self.abort()
+            await self.abort()
         self.status = "null"
         if self.is_cancelled():
             self.world.emit("BLOCK_JOB_CANCELLED", {"device": self.id})

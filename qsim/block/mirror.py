@@ -41,6 +41,7 @@ from qsim.block.node import (
     bdrv_replace_node,
     bdrv_root_attach,
     bdrv_root_detach,
+    bdrv_unref_child,
 )
 
 MAX_IN_FLIGHT = 16
@@ -119,6 +120,7 @@ class MirrorBlockJob(BlockJob):
             )
         except QmpError:
             self._take_out()
+            self._close_top()
             raise
         self.dirty_bitmap = BdrvDirtyBitmap(self.granularity, self.work, not write_blocking)
         bs.dirty_bitmaps.append(self.dirty_bitmap)
@@ -372,8 +374,10 @@ class MirrorBlockJob(BlockJob):
         self.should_complete = True
         self.enter()
 
-    def mirror_exit_common(self, abort: bool) -> int:
-        """mirror_exit_common(): the target takes its place, if it is to; the filter goes."""
+    async def mirror_exit_common(self, abort: bool) -> int:
+        """mirror_exit_common(): the target takes its place, if it is to; the filter goes, and is
+        flushed when it is closed, so the source is.
+        """
         if self.prepared:
             return 0
         self.prepared = True
@@ -387,6 +391,8 @@ class MirrorBlockJob(BlockJob):
             else:
                 ret = -number("EPERM")
         self._take_out()
+        await bdrv_co_flush(self.mirror_top_bs)
+        self._close_top()
         return ret
 
     def _take_out(self) -> None:
@@ -396,18 +402,18 @@ class MirrorBlockJob(BlockJob):
         top.stop = True
         bdrv_refresh_perms(top)
         bdrv_replace_node(top, src)
-        edge = top.backing
-        top.children.remove(edge)
-        src.parents.remove(edge)
-        bdrv_refresh_perms(src)
 
-    def prepare(self) -> int:
+    def _close_top(self) -> None:
+        """The filter node lets its source go."""
+        bdrv_unref_child(self.mirror_top_bs.backing)
+
+    async def prepare(self) -> int:
         """mirror_prepare()."""
-        return self.mirror_exit_common(abort=False)
+        return await self.mirror_exit_common(abort=False)
 
-    def abort(self) -> None:
+    async def abort(self) -> None:
         """mirror_abort()."""
-        self.mirror_exit_common(abort=True)
+        await self.mirror_exit_common(abort=True)
 
     async def active_write_prepare(self, offset: int, bytes_: int) -> MirrorOp:
         """active_write_prepare(): a guest's write waits for what is being copied where it goes."""
