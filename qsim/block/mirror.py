@@ -327,6 +327,7 @@ class MirrorBlockJob(BlockJob):
             self._set_iter(0)
             ret = await self._copy()
         await self.mirror_wait_for_all_io()
+        await self.mirror_top_bs.drained_begin()
         return ret
 
     async def _copy(self) -> int:
@@ -355,8 +356,8 @@ class MirrorBlockJob(BlockJob):
                 should_complete = self.should_complete or self.cancelled
                 cnt = len(self.dirty_bitmap.chunks)
             if cnt == 0 and should_complete:
-                # Drained: no guest's request is in flight, as no step leaves one.
-                if await self.mirror_flush() < 0:
+                await self.mirror_top_bs.drained_begin()
+                if self.dirty_bitmap.chunks or await self.mirror_flush() < 0:
                     continue
                 return 0
             nothing = self.in_flight == 0 and cnt == 0 and not should_complete

@@ -6,8 +6,15 @@ Source: block/mirror.c bdrv_mirror_top_*(), do_sync_target_write(), active_write
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
+from qsim.block.coroutine import (
+    Coroutine,
+    aio_co_wake,
+    qemu_coroutine_self,
+    qemu_coroutine_yield,
+)
 from qsim.block.flags import Perm, Req
 from qsim.block.io import (
     align_down,
@@ -38,6 +45,8 @@ class MirrorTopNode(BlockDriverState):
         self.job = job
         #: Whether it forwards nothing any more.
         self.stop = False
+        self._in_flight = 0
+        self._drains: list[Coroutine] = []
 
     @property
     def backing(self) -> BdrvChild:
@@ -48,21 +57,38 @@ class MirrorTopNode(BlockDriverState):
         """bdrv_mirror_top_child_perm()."""
         return (Perm.NONE, Perm.ALL) if self.stop else super().child_perm(perm, shared)
 
+    async def drained_begin(self) -> None:
+        """bdrv_drained_begin(): until the guest's requests that are on their way have ended."""
+        while self._in_flight:
+            self._drains.append(qemu_coroutine_self())
+            await qemu_coroutine_yield()
+
+    async def _tracked(self, request: Awaitable[int]) -> int:
+        """A request of the guest, which who drains the node waits for."""
+        self._in_flight += 1
+        ret = await request
+        self._in_flight -= 1
+        if not self._in_flight:
+            drains, self._drains = self._drains, []
+            for coroutine in drains:
+                aio_co_wake(coroutine)
+        return ret
+
     async def co_preadv(self, offset: int, bytes_: int, qiov: QEMUIOVector, flags: Req) -> int:
         """bdrv_mirror_top_preadv()."""
-        return await bdrv_co_preadv(self.backing, offset, bytes_, qiov, flags)
+        return await self._tracked(bdrv_co_preadv(self.backing, offset, bytes_, qiov, flags))
 
     async def co_pwritev(self, offset: int, bytes_: int, qiov: QEMUIOVector, flags: Req) -> int:
         """bdrv_mirror_top_pwritev()."""
-        return await self._do_write(offset, bytes_, qiov, flags)
+        return await self._tracked(self._do_write(offset, bytes_, qiov, flags))
 
     async def co_pwrite_zeroes(self, offset: int, bytes_: int, flags: Req) -> int:
         """bdrv_mirror_top_pwrite_zeroes()."""
-        return await self._do_write(offset, bytes_, None, flags)
+        return await self._tracked(self._do_write(offset, bytes_, None, flags))
 
     async def co_flush(self) -> int:
         """bdrv_mirror_top_flush()."""
-        return await bdrv_co_flush(self.backing.bs)
+        return await self._tracked(bdrv_co_flush(self.backing.bs))
 
     def getlength(self) -> int:
         """A filter is as long as what it filters."""
@@ -113,3 +139,4 @@ async def do_sync_target_write(
         job.error_action("write")
         if not job.ret:
             job.ret = ret
+        job.work()

@@ -34,6 +34,7 @@ class Job:
         #: Whether it was told to end.
         self.ending = False
         self._deadline = time.monotonic() + PATIENCE_S
+        self._asked: asyncio.Future[bool] | None = None
 
     def told(self, command: asyncio.Future[Any]) -> None:
         """A command that is to end it is over; unless it was refused, the job does."""
@@ -42,6 +43,22 @@ class Job:
     def goes_on(self) -> None:
         """A step begins in which the job may have something to do."""
         self._deadline = time.monotonic() + PATIENCE_S
+
+    def asked(self, process: QemuProcess) -> asyncio.Future[bool]:
+        """Whether it rests, once QEMU has said so: what was asked before and is not answered yet,
+        or asked now.
+        """
+        if self._asked is None:
+            self._asked = asyncio.ensure_future(self.rests(process))
+        return self._asked
+
+    def answered(self, rests: asyncio.Future[bool]) -> bool:
+        """What was asked, answered.
+
+        :raise QemuHung: when it does not come to rest in time.
+        """
+        self._asked = None
+        return rests.result()
 
     async def rests(self, process: QemuProcess) -> bool:
         """Whether nothing will come of it but when it is told.

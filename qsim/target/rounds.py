@@ -95,7 +95,12 @@ class Rounds:
         """Whether the job, if there is one, waits to be told; else it is given a little time."""
         if self.job is None:
             return True
-        if not await self.job.rests(self.process):
+        # It may end just now, and flush before QEMU answers anything.
+        rests = self.job.asked(self.process)
+        await self._anything(rests, "what is asked about the job")
+        if not rests.done():
+            return False
+        if not self.job.answered(rests):
             await asyncio.sleep(JOB_POLL_S)
             return False
         # It may have gone on just before it was asked.
