@@ -213,8 +213,11 @@ def _after_undefined(expect: Expectation, step: StepOutcome) -> StepOutcome:
     """
     undefined = expect.undefined
     null = (undefined or "").startswith("null dereference")
+    if not null:
+        step = replace(step, events=step.events[: len(expect.events)])
     if step.exit is None:
-        return step if null else replace(step, undefined=undefined)
+        ret = None if expect.ret is None else step.ret
+        return step if null else replace(step, undefined=undefined, ret=ret)
     if null and step.exit[0] not in SEGFAULT:
         return step
     return replace(step, exit=None, undefined=undefined, ret=expect.ret, data=expect.data)

@@ -8,16 +8,10 @@ after chunk, and what is written meanwhile is read again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from qsim.block.coroutine import (
-    Coroutine,
-    aio_co_wake,
-    qemu_coroutine_self,
-    qemu_coroutine_yield,
-)
+from qsim.block.coroutine import Coroutine
 from qsim.block.dirty_bitmap import BdrvDirtyBitmap
 from qsim.block.errno import number
 from qsim.block.error import QmpError
@@ -32,6 +26,7 @@ from qsim.block.io import (
 )
 from qsim.block.iovec import qemu_iovec_init_buf
 from qsim.block.job import BlockJob
+from qsim.block.mirror_op import InFlightBitmap, MirrorOp, mirror_wait_on_conflicts
 from qsim.block.mirror_top import MirrorTopNode
 from qsim.block.node import (
     BdrvChild,
@@ -43,6 +38,7 @@ from qsim.block.node import (
     bdrv_root_detach,
     bdrv_unref_child,
 )
+from qsim.block.switches import MIRROR_LEAVES_WRITES
 
 MAX_IN_FLIGHT = 16
 MAX_IO_BYTES = 1 << 20
@@ -50,30 +46,6 @@ DEFAULT_MIRROR_BUF_SIZE = MAX_IN_FLIGHT * MAX_IO_BYTES
 #: bdrv_get_default_bitmap_granularity() of a node without clusters.
 DEFAULT_GRANULARITY = 64 * 1024
 INT_MAX = 0x7FFFFFFF
-
-
-@dataclass(eq=False)
-class MirrorOp:
-    """MirrorOp: a part that is being copied, or written by the guest (``is_active_write``)."""
-
-    offset: int
-    bytes: int
-    is_pseudo_op: bool = False
-    is_active_write: bool = False
-    is_in_flight: bool = False
-    waiting_for_op: MirrorOp | None = None
-    waiting_requests: list[Coroutine] = field(default_factory=list)
-
-    async def wait(self) -> None:
-        """qemu_co_queue_wait(): until it is over."""
-        self.waiting_requests.append(qemu_coroutine_self())
-        await qemu_coroutine_yield()
-
-    def over(self) -> None:
-        """qemu_co_queue_restart_all()."""
-        waiting, self.waiting_requests = self.waiting_requests, []
-        for coroutine in waiting:
-            aio_co_wake(coroutine)
 
 
 class MirrorBlockJob(BlockJob):
@@ -107,7 +79,7 @@ class MirrorBlockJob(BlockJob):
         self.bdev_length = 0
         self.buf_free_count = self.buf_size // self.granularity
         self.in_flight = 0
-        self.in_flight_bitmap: set[int] = set()
+        self.in_flight_bitmap = InFlightBitmap(bs.world.ledger)
         self.ops_in_flight: list[MirrorOp] = []
         #: What is left of the bitmap as it was when the iterator last began.
         self.dbi: list[int] = []
@@ -130,30 +102,15 @@ class MirrorBlockJob(BlockJob):
         """The node that is mirrored."""
         return self.mirror_top_bs.backing.bs
 
-    def _chunks(self, offset: int, bytes_: int) -> range:
+    def chunks(self, offset: int, bytes_: int) -> range:
+        """The chunks that a part touches."""
         return range(offset // self.granularity, -(-(offset + bytes_) // self.granularity))
-
-    async def mirror_wait_on_conflicts(self, me: MirrorOp | None, offset: int, bytes_: int) -> None:
-        """mirror_wait_on_conflicts(): until nothing is in flight where ``me`` will be."""
-        mine = set(self._chunks(offset, bytes_))
-        while mine & self.in_flight_bitmap and self.ret >= 0:
-            for op in self.ops_in_flight:
-                if op is me or mine.isdisjoint(self._chunks(op.offset, op.bytes)):
-                    continue
-                if me is not None:
-                    if op.waiting_for_op is not None:
-                        continue
-                    me.waiting_for_op = op
-                await op.wait()
-                if me is not None:
-                    me.waiting_for_op = None
-                break
 
     def mirror_iteration_done(self, op: MirrorOp, buffers: int) -> None:
         """mirror_iteration_done()."""
         self.in_flight -= 1
         self.buf_free_count += buffers
-        self.in_flight_bitmap.difference_update(self._chunks(op.offset, op.bytes))
+        self.in_flight_bitmap.chunks.difference_update(self.chunks(op.offset, op.bytes))
         self.ops_in_flight.remove(op)
         op.over()
 
@@ -168,7 +125,7 @@ class MirrorBlockJob(BlockJob):
         """mirror_co_read(): read from the source, as a guest would, and write to the target."""
         op.bytes = min(self.buf_size, op.bytes)
         handled.append(op.bytes)
-        buffers = len(self._chunks(op.offset, op.bytes))
+        buffers = len(self.chunks(op.offset, op.bytes))
         while self.buf_free_count < buffers:
             await self.mirror_wait_for_free_in_flight_slot()
         self.buf_free_count -= buffers
@@ -235,13 +192,13 @@ class MirrorBlockJob(BlockJob):
             self._set_iter(0)
             offset = self._iter_next()
             assert offset >= 0
-        await self.mirror_wait_on_conflicts(None, offset, 1)
+        await mirror_wait_on_conflicts(None, self, offset, 1)
         nb_chunks = 1
         while nb_chunks * self.granularity < self.buf_size:
             next_offset = offset + nb_chunks * self.granularity
             if next_offset >= self.bdev_length or not self.dirty_bitmap.get(next_offset):
                 break
-            if next_offset // self.granularity in self.in_flight_bitmap:
+            if next_offset // self.granularity in self.in_flight_bitmap.chunks:
                 break
             next_dirty = self._iter_next()
             if next_dirty != next_offset:
@@ -253,7 +210,7 @@ class MirrorBlockJob(BlockJob):
         self.dirty_bitmap.reset(offset, nb_chunks * self.granularity)
         pseudo_op = MirrorOp(offset, nb_chunks * self.granularity, is_pseudo_op=True)
         self.ops_in_flight.append(pseudo_op)
-        self.in_flight_bitmap.update(self._chunks(pseudo_op.offset, pseudo_op.bytes))
+        self.in_flight_bitmap.chunks.update(self.chunks(pseudo_op.offset, pseudo_op.bytes))
         max_io_bytes = max(self.buf_size // MAX_IN_FLIGHT, MAX_IO_BYTES)
         while nb_chunks > 0 and offset < self.bdev_length:
             bytes_ = nb_chunks * self.granularity
@@ -272,7 +229,7 @@ class MirrorBlockJob(BlockJob):
             io_bytes = min(io_bytes, self.bdev_length - offset)
             io_bytes = self.mirror_perform(offset, io_bytes, zero)
             offset += io_bytes
-            nb_chunks -= len(self._chunks(0, io_bytes))
+            nb_chunks -= len(self.chunks(0, io_bytes))
         self.ops_in_flight.remove(pseudo_op)
         pseudo_op.over()
 
@@ -327,12 +284,15 @@ class MirrorBlockJob(BlockJob):
             self._set_iter(0)
             ret = await self._copy()
         await self.mirror_wait_for_all_io()
+        self.in_flight_bitmap.free()
         await self.mirror_top_bs.drained_begin()
         return ret
 
     async def _copy(self) -> int:
         """The loop of mirror_run()."""
         while True:
+            if MIRROR_LEAVES_WRITES not in self.world.switches:
+                await self._active_writes()
             if self.ret < 0:
                 return self.ret
             if self.is_cancelled():
@@ -362,6 +322,11 @@ class MirrorBlockJob(BlockJob):
                 return 0
             nothing = self.in_flight == 0 and cnt == 0 and not should_complete
             await self.sleep(for_work=self.status == "ready" and nothing)
+
+    async def _active_writes(self) -> None:
+        """mirror_wait_for_any_operation() of active ones, in 5.2: until there is none."""
+        while active := [op for op in self.ops_in_flight if op.is_active_write]:
+            await active[0].wait()
 
     def complete(self) -> None:
         """mirror_complete().
@@ -415,20 +380,6 @@ class MirrorBlockJob(BlockJob):
     async def abort(self) -> None:
         """mirror_abort()."""
         await self.mirror_exit_common(abort=True)
-
-    async def active_write_prepare(self, offset: int, bytes_: int) -> MirrorOp:
-        """active_write_prepare(): a guest's write waits for what is being copied where it goes."""
-        op = MirrorOp(offset, bytes_, is_active_write=True, is_in_flight=True)
-        self.ops_in_flight.append(op)
-        await self.mirror_wait_on_conflicts(op, offset, bytes_)
-        self.in_flight_bitmap.update(self._chunks(offset, bytes_))
-        return op
-
-    def active_write_settle(self, op: MirrorOp) -> None:
-        """active_write_settle()."""
-        self.in_flight_bitmap.difference_update(self._chunks(op.offset, op.bytes))
-        self.ops_in_flight.remove(op)
-        op.over()
 
 
 #: What blockdev-mirror must be told, or may, that the model knows: the only value, or which.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The node that a mirror puts over its source, which the guest's requests go through.
 
-Source: block/mirror.c bdrv_mirror_top_*(), do_sync_target_write(), active_write_*(); 7.2.
+Source: block/mirror.c bdrv_mirror_top_*(), do_sync_target_write(); 7.2.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from qsim.block.io import (
     bdrv_co_pwritev,
 )
 from qsim.block.iovec import QEMUIOVector, qemu_iovec_init_slice
+from qsim.block.mirror_op import MirrorOp, active_write_prepare, active_write_settle
 from qsim.block.node import BdrvChild, BlockDriverState, World
 
 if TYPE_CHECKING:
-    from qsim.block.mirror import MirrorBlockJob, MirrorOp
+    from qsim.block.mirror import MirrorBlockJob
 
 
 class MirrorTopNode(BlockDriverState):
@@ -80,11 +81,11 @@ class MirrorTopNode(BlockDriverState):
 
     async def co_pwritev(self, offset: int, bytes_: int, qiov: QEMUIOVector, flags: Req) -> int:
         """bdrv_mirror_top_pwritev()."""
-        return await self._tracked(self._do_write(offset, bytes_, qiov, flags))
+        return await self._tracked(bdrv_mirror_top_do_write(self, offset, bytes_, qiov, flags))
 
     async def co_pwrite_zeroes(self, offset: int, bytes_: int, flags: Req) -> int:
         """bdrv_mirror_top_pwrite_zeroes()."""
-        return await self._tracked(self._do_write(offset, bytes_, None, flags))
+        return await self._tracked(bdrv_mirror_top_do_write(self, offset, bytes_, None, flags))
 
     async def co_flush(self) -> int:
         """bdrv_mirror_top_flush()."""
@@ -94,23 +95,24 @@ class MirrorTopNode(BlockDriverState):
         """A filter is as long as what it filters."""
         return self.backing.bs.bdrv_getlength()
 
-    async def _do_write(
-        self, offset: int, bytes_: int, qiov: QEMUIOVector | None, flags: Req
-    ) -> int:
-        """bdrv_mirror_top_do_write(): to the source, and in write-blocking mode to the target."""
-        job = self.job
-        op: MirrorOp | None = None
-        if job.write_blocking and job.ret >= 0 and not job.is_cancelled():
-            op = await job.active_write_prepare(offset, bytes_)
-        if qiov is None:
-            ret = await bdrv_co_pwrite_zeroes(self.backing, offset, bytes_, flags)
-        else:
-            ret = await bdrv_co_pwritev(self.backing, offset, bytes_, qiov, flags)
-        if op is not None:
-            if ret >= 0:
-                await do_sync_target_write(job, offset, bytes_, qiov, flags)
-            job.active_write_settle(op)
-        return ret
+
+async def bdrv_mirror_top_do_write(
+    bs: MirrorTopNode, offset: int, bytes_: int, qiov: QEMUIOVector | None, flags: Req
+) -> int:
+    """bdrv_mirror_top_do_write(): to the source, and in write-blocking mode to the target."""
+    job = bs.job
+    op: MirrorOp | None = None
+    if job.write_blocking and job.ret >= 0 and not job.is_cancelled():
+        op = await active_write_prepare(job, offset, bytes_)
+    if qiov is None:
+        ret = await bdrv_co_pwrite_zeroes(bs.backing, offset, bytes_, flags)
+    else:
+        ret = await bdrv_co_pwritev(bs.backing, offset, bytes_, qiov, flags)
+    if op is not None:
+        if ret >= 0:
+            await do_sync_target_write(job, offset, bytes_, qiov, flags)
+        active_write_settle(job, op)
+    return ret
 
 
 async def do_sync_target_write(

@@ -124,7 +124,10 @@ class Monitor:
         :raise QmpError: as QEMU would answer.
         """
         self.look_up(command)
-        if self.job is not None and not self.job.idle and not command.startswith("block-job-"):
+        job = self.job
+        if job is not None and job.deferred_to_main_loop:
+            raise NotImplementedError(f"{command} while a job ends, which is not done before that")
+        if job is not None and not job.idle and not command.startswith("block-job-"):
             raise NotImplementedError(f"{command} while a job copies, which would be paused")
         method = getattr(self, command.replace("-", "_"))
         return method(**{key.replace("-", "_"): arg for key, arg in arguments.items()})

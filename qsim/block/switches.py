@@ -52,6 +52,11 @@ CYCLE_REFUSED = Switch(
     "cycle/a-child-of-its-own",
 )
 
+MIRROR_LEAVES_WRITES = Switch(
+    "a mirror that ends before it is ready does not wait for the guest's writes it has to do with",
+    "block/mirror.c mirror_run(), between 5.2 and 7.2",
+)
+
 READ_ONLY_UNTOLD = Switch(
     "a child that cannot be opened because its export is read-only is told as Permission denied",
     "block/nbd.c nbd_co_do_establish_connection() passes no error on, between 5.2 and 7.2",

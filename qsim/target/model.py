@@ -137,7 +137,9 @@ class Run:
             if not (name in self.case.images and child.faults)
         }
         killed = any(step.verb == "kill" for step in self.case.steps)
-        if not (killed or any(shown.exit or shown.undefined for shown in self.outcome.steps)):
+        ended = any(shown.exit or shown.undefined for shown in self.outcome.steps)
+        # What a job has it still needs.
+        if not (killed or ended or self.monitor.job):
             self._close()
         return self.outcome
 

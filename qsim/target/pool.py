@@ -384,7 +384,8 @@ def _means_failure(case: Case) -> bool:
 
 def _means_exit(case: Case) -> bool:
     return any(
-        step.verb == "kill" or any(expect.exit for expect in step.expected) for step in case.steps
+        step.verb == "kill" or any(expect.exit or expect.undefined for expect in step.expected)
+        for step in case.steps
     )
 
 

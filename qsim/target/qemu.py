@@ -247,7 +247,11 @@ class QemuRun(Rounds):
         try:
             # When QEMU begins with a command is its own affair.  Only what follows from its first
             # request, or from its end, can be waited for by a ping.
-            await self._anything(task, command)
+            if self.stage.held:
+                # What is held may be what it waits for.
+                await self._begun(task)
+            else:
+                await self._anything(task, command)
             await self._until(task, command, shown)
         finally:
             self.commanding = False
@@ -304,12 +308,7 @@ class QemuRun(Rounds):
         self.command = looked_at(self._refusal(command.command, arguments))
         self.commanding = True
         try:
-            # It has begun when it was sent and QEMU sleeps again; then its reply is here, or it
-            # waits.
-            await passed_on()
-            while not self.command.done() and not await self.process.asleep():
-                pass
-            await passed_on()
+            await self._begun(self.command)
             if self.command.done():
                 shown.meanwhile = self._at_once(self.command.result())
                 self.commanding = False
@@ -320,6 +319,13 @@ class QemuRun(Rounds):
             refusal = self.command.result()
             shown.meanwhile = WAITS if refusal is None else f"{WAITS_REFUSED}{refusal}"
         self.command = None
+
+    async def _begun(self, command: asyncio.Future[Any]) -> None:
+        """Return when a command has begun: it was sent, and its reply is here, or QEMU sleeps."""
+        await passed_on()
+        while not command.done() and not await self.process.asleep():
+            pass
+        await passed_on()
 
     def _at_once(self, refusal: str | None) -> str:
         """What is seen of a command that ends before any child has answered."""
