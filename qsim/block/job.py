@@ -11,6 +11,7 @@ from qsim.block.coroutine import Coroutine, aio_co_wake, qemu_coroutine_yield
 from qsim.block.errno import number, strerror
 from qsim.block.error import QmpError
 from qsim.block.node import World
+from qsim.block.switches import JOB_CANCEL_BY_FORCE
 
 
 class BlockJob:
@@ -61,8 +62,12 @@ class BlockJob:
         self.world.aio.bh_schedule(Coroutine(self._exit).enter)
 
     def is_cancelled(self) -> bool:
-        """job_is_cancelled(): by force only."""
-        return self.force_cancel
+        """job_is_cancelled(): by force only, but in 5.2."""
+        return self.force_cancel if self._by_force else self.cancelled
+
+    @property
+    def _by_force(self) -> bool:
+        return JOB_CANCEL_BY_FORCE in self.world.switches
 
     async def sleep(self, for_work: bool = False) -> None:
         """job_sleep_ns(), of no time, or of a while in which there is nothing to do."""
@@ -109,9 +114,10 @@ class BlockJob:
         self.complete()
 
     def user_cancel(self, force: bool) -> None:
-        """job_cancel(), by a command: before a mirror is ready it is always by force."""
+        """job_cancel(), by a command: before a mirror is ready it is by force, but in 5.2."""
         self.cancelled = True
-        self.force_cancel = self.force_cancel or force or self.status != "ready"
+        early = self.status != "ready" and self._by_force
+        self.force_cancel = self.force_cancel or force or early
         self.enter()
 
     async def _exit(self) -> None:

@@ -38,7 +38,7 @@ from qsim.block.node import (
     bdrv_root_detach,
     bdrv_unref_child,
 )
-from qsim.block.switches import MIRROR_LEAVES_WRITES
+from qsim.block.switches import JOB_CANCEL_BY_FORCE, MIRROR_LEAVES_WRITES
 
 MAX_IN_FLIGHT = 16
 MAX_IO_BYTES = 1 << 20
@@ -290,12 +290,13 @@ class MirrorBlockJob(BlockJob):
 
     async def _copy(self) -> int:
         """The loop of mirror_run()."""
+        by_force = JOB_CANCEL_BY_FORCE in self.world.switches
         while True:
             if MIRROR_LEAVES_WRITES not in self.world.switches:
                 await self._active_writes()
             if self.ret < 0:
                 return self.ret
-            if self.is_cancelled():
+            if by_force and self.is_cancelled():
                 return 0
             cnt = len(self.dirty_bitmap.chunks)
             if (
@@ -319,9 +320,14 @@ class MirrorBlockJob(BlockJob):
                 await self.mirror_top_bs.drained_begin()
                 if self.dirty_bitmap.chunks or await self.mirror_flush() < 0:
                     continue
+                self.cancelled = False
                 return 0
             nothing = self.in_flight == 0 and cnt == 0 and not should_complete
             await self.sleep(for_work=self.status == "ready" and nothing)
+            # Up to 5.2 here only, where it comes by ten times a second at least.
+            early = self.status != "ready" or self.force_cancel
+            if not by_force and self.cancelled and early:
+                return 0
 
     async def _active_writes(self) -> None:
         """mirror_wait_for_any_operation() of active ones, in 5.2: until there is none."""

@@ -52,6 +52,11 @@ CYCLE_REFUSED = Switch(
     "cycle/a-child-of-its-own",
 )
 
+JOB_CANCEL_BY_FORCE = Switch(
+    "a mirror that is cancelled before it is ready ends before its next part",
+    "job.c job_is_cancelled(), block/mirror.c mirror_run(), between 5.2 and 7.2",
+)
+
 MIRROR_LEAVES_WRITES = Switch(
     "a mirror that ends before it is ready does not wait for the guest's writes it has to do with",
     "block/mirror.c mirror_run(), between 5.2 and 7.2",
