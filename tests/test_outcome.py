@@ -416,3 +416,39 @@ def test_story_tells_requests_answers_results_and_events(outcome: Outcome) -> No
         "data A:512",
         f"event {parse_event('QUORUM_REPORT_BAD read c2 0 1')}",
     ]
+
+
+# Beside a job.
+
+
+def test_what_children_are_asked_beside_a_job_is_not_compared(outcome: Outcome) -> None:
+    other = replace(outcome, steps=[replace(step, beats=[]) for step in outcome.steps])
+    assert [one.what for one in between(outcome, other)] == ["story", "story"]
+    for shown in (outcome, other):
+        paced = replace(shown, steps=[replace(step, beside_job=True) for step in shown.steps])
+        assert between(outcome if shown is other else other, paced) == []
+
+
+def test_results_beside_a_job_are_compared(outcome: Outcome) -> None:
+    paced = replace(outcome, steps=[replace(step, beside_job=True) for step in outcome.steps])
+    paced.steps[READ] = replace(paced.steps[READ], ret="EIO")
+    assert [one.what for one in between(outcome, paced)] == ["ret"]
+
+
+def test_what_is_told_after_undefined_behaviour_is_anybodys(
+    load: Load, play: Callable[[Case], Outcome]
+) -> None:
+    (case,) = load("""
+        - name: a
+          quorum: {vote-threshold: 2}
+          steps:
+          - read: [0, 512]
+            expect:
+              undefined: "use after free in f() from g(): s->x"
+              events: [QUORUM_REPORT_BAD read c0 0 1 EIO]
+        """)
+    first, second = (parse_event(f"QUORUM_REPORT_BAD read {c} 0 1 EIO") for c in ("c0", "c1"))
+    outcome = replace(play(case), sees_memory=False)
+    for events, wrong in (([first, second], []), ([second], ["events"]), ([], ["events"])):
+        outcome.steps[1] = StepOutcome("read", ret="0", beats=None, events=events)
+        assert [one.what for one in against_fixture(case, outcome)] == wrong

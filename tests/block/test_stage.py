@@ -7,7 +7,7 @@ import pytest
 
 from qsim.block.child import Fault, Request, ScriptedChild
 from qsim.block.sparse import Sparse
-from qsim.block.stage import Answered, Asked, Cancelled, Stage
+from qsim.block.stage import Answered, Asked, Cancelled, Stage, StopAfter
 
 
 def stage(*faults: tuple[str, Fault]) -> Stage[object]:
@@ -251,3 +251,45 @@ def test_asking_who_is_cancelled_next_does_not_use_the_word_up() -> None:
 
 def test_beats_that_differ_in_who_was_cancelled_differ() -> None:
     assert Cancelled(0) != Cancelled(1)
+
+
+# A step that ends with a completion.
+
+
+def test_it_counts_what_one_child_has_completed_of_one_kind() -> None:
+    on = stage()
+    on.begin((), StopAfter("b", "read", 2))
+    arrive(on, "a", "b")
+    arrive(on, "b", op="flush")
+    arrive(on, "b", "b")
+    on.settle()
+    left = []
+    while on.complete_next():
+        left.append(on.to_come)
+    assert left == [2, 1, 1, 0, 0]
+    on.end()
+    assert on.missed is None
+
+
+def test_what_did_not_come_so_often_is_told_when_the_step_is_over() -> None:
+    on = stage()
+    on.begin((), StopAfter("b", "read", 2))
+    arrive(on, "b")
+    on.settle()
+    answered(on)
+    on.end()
+    assert str(on.missed) == "b read x2"
+    on.begin(())
+    on.end()
+    assert on.missed is None
+
+
+def test_what_is_held_at_the_end_of_a_step_is_held_in_the_next() -> None:
+    on = stage()
+    on.begin((), StopAfter("a", "read", 1))
+    arrive(on, "a", "b")
+    on.settle()
+    on.complete_next()
+    on.end()
+    on.begin(())
+    assert answered(on) == ["b"]

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Block jobs on a binary: a job that is left is ended, a process that is killed leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qsim.outcome import Outcome, against_fixture, between
+from qsim.scenario import Case
+from qsim.target.job import Job
+from qsim.target.pool import Pool
+from qsim.target.process import QemuProcess
+
+Load = Callable[[str], list[Case]]
+
+MIRROR = """{execute: blockdev-mirror,
+      arguments: {job-id: j, device: q, target: s0, replaces: c1, sync: full, buf-size: 65536}}"""
+CASES = f"""
+- name: left ready
+  size: 256k
+  children: {{c0: A, c1: A, s0: S}}
+  spares: [s0]
+  quorum: {{vote-threshold: 1}}
+  steps:
+  - qmp: {MIRROR}
+    expect: {{events: [BLOCK_JOB_READY j]}}
+  contents: {{s0: A}}
+- name: killed
+  size: 256k
+  children: {{c0: A, c1: A, s0: S}}
+  spares: [s0]
+  quorum: {{vote-threshold: 1}}
+  steps:
+  - qmp: {MIRROR}
+    stop-after: s0 write x2
+    expect: {{}}
+  - kill: true
+  contents: {{s0: "A:128k S"}}
+- name: read
+  steps:
+  - read: [0, 512]
+    expect: {{ret: 0, data: A, requests: all}}
+  quorum: {{vote-threshold: 1}}
+"""
+
+
+@pytest.fixture
+def cases(load: Load) -> dict[str, Case]:
+    return {case.name: case for case in load(CASES)}
+
+
+def on_pool(binary: str, work: Callable[[Pool], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        pool = Pool(binary, 1)
+        try:
+            await pool.start()
+            return await work(pool)
+        finally:
+            await pool.close()
+
+    return asyncio.run(run())
+
+
+def test_a_job_that_is_left_is_gone_before_the_next_case(
+    qemu: str, cases: dict[str, Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[list[Any]] = []
+    execute = QemuProcess.execute
+
+    async def noted(self: QemuProcess, command: str, arguments: dict[str, Any]) -> Any:
+        if command == "blockdev-del":
+            jobs.append(await execute(self, "query-block-jobs", {}))
+        return await execute(self, command, arguments)
+
+    monkeypatch.setattr(QemuProcess, "execute", noted)
+
+    async def work(pool: Pool) -> list[Outcome]:
+        outcomes = [await pool.run(cases[name]) for name in ("left ready", "left ready", "read")]
+        assert len(pool.pids()) == 1
+        return outcomes
+
+    outcomes = on_pool(qemu, work)
+    for name, outcome in zip(("left ready", "left ready", "read"), outcomes, strict=True):
+        assert against_fixture(cases[name], outcome) == []
+    assert jobs
+    assert not any(jobs)
+
+
+def test_a_killed_process_is_the_scenarios_own_and_leaves_nothing(
+    qemu: str,
+    cases: dict[str, Case],
+    qemus: Callable[[], dict[int, str]],
+    tmpdir_here: Path,
+    play: Callable[[Case], Outcome],
+) -> None:
+    async def work(pool: Pool) -> tuple[Outcome, Outcome]:
+        before = set(qemus())
+        killed = await pool.run(cases["killed"])
+        # The one that was there goes on, the one that was killed is gone, with its sockets.
+        assert set(qemus()) == before == set(pool.pids())
+        (folder,) = tmpdir_here.iterdir()
+        numbers = {name.name.rpartition("-")[2] for name in folder.glob("exp-*.sock")}
+        assert numbers == {"0.sock"}
+        return killed, await pool.run(cases["read"])
+
+    killed, read = on_pool(qemu, work)
+    assert against_fixture(cases["killed"], killed) == []
+    assert against_fixture(cases["read"], read) == []
+    assert [step.exit for step in killed.steps] == [None, None, None]
+    assert between(play(cases["killed"]), killed) == []
+    assert qemus() == {}
+    assert os.listdir(tmpdir_here) == []
+
+
+def test_a_job_that_never_rests_is_a_hang_that_says_so(
+    qemu: str, cases: dict[str, Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if it was told to end and did not.
+    monkeypatch.setattr("qsim.target.job.PATIENCE_S", 0.2)
+    monkeypatch.setattr(Job, "goes_on", lambda self: setattr(self, "ending", True))
+    start = Job.__init__
+
+    def told(self: Job, name: str) -> None:
+        start(self, name)
+        self.ending = True
+
+    monkeypatch.setattr(Job, "__init__", told)
+    outcome = on_pool(qemu, lambda pool: pool.run(cases["left ready"]))
+    assert len(outcome.trouble) == 1
+    assert outcome.trouble[0].startswith(
+        "qmp blockdev-mirror: QEMU hangs: waited 0 s for the job, which is ready"
+    )
