@@ -213,7 +213,8 @@ def _after_undefined(expect: Expectation, step: StepOutcome) -> StepOutcome:
     """
     undefined = expect.undefined
     null = (undefined or "").startswith("null dereference")
-    if not null:
+    if not null and step.beside_job:
+        # Whatever is left of the process goes on, and the job with it.
         step = replace(step, events=step.events[: len(expect.events)])
     if step.exit is None:
         ret = None if expect.ret is None else step.ret

@@ -435,7 +435,7 @@ def test_results_beside_a_job_are_compared(outcome: Outcome) -> None:
     assert [one.what for one in between(outcome, paced)] == ["ret"]
 
 
-def test_what_is_told_after_undefined_behaviour_is_anybodys(
+def test_what_is_told_after_undefined_behaviour_beside_a_job_is_anybodys(
     load: Load, play: Callable[[Case], Outcome]
 ) -> None:
     (case,) = load("""
@@ -450,5 +450,5 @@ def test_what_is_told_after_undefined_behaviour_is_anybodys(
     first, second = (parse_event(f"QUORUM_REPORT_BAD read {c} 0 1 EIO") for c in ("c0", "c1"))
     outcome = replace(play(case), sees_memory=False)
     for events, wrong in (([first, second], []), ([second], ["events"]), ([], ["events"])):
-        outcome.steps[1] = StepOutcome("read", ret="0", beats=None, events=events)
+        outcome.steps[1] = StepOutcome("read", ret="0", events=events, beside_job=True)
         assert [one.what for one in against_fixture(case, outcome)] == wrong
