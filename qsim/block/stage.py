@@ -124,6 +124,10 @@ class Stage(Generic[Cookie]):
         """Whether requests have arrived that are not yet part of the story."""
         return bool(self._arrived)
 
+    def drop(self) -> None:
+        """Who asked is no more: what is held has no effect."""
+        self._arrived, self.held = [], []
+
     def settle(self) -> None:
         """The driver can do nothing more: what arrived since is one round of the story."""
         if not self._arrived:

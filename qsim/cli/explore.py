@@ -116,7 +116,7 @@ def explore_cases(
         cases = [
             case
             for case in cases_named(selectors)
-            if case.steps and not case.images and not case.runs_job
+            if case.steps and not (case.images or case.runs_job or case.is_killed)
         ]
     else:
         cases = grid((int(children),) if children else (2, 3), patterns_of(wanted))

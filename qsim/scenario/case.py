@@ -128,9 +128,10 @@ class Leak:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing done: a guest request, several together (``parts``), a QMP command, or bytes
-    changed behind the driver's back, or the process killed.  ``meanwhile`` is a command given
-    while the children hold what the requests have asked of them.
+    """One thing done: a guest request, several together (``parts``), a QMP command, bytes changed
+    behind the driver's back, or the process killed, after which another goes on with the same
+    children.  ``meanwhile`` is a command given while the children hold what the requests have
+    asked of them.
 
     ``job`` is the block job there is while the step is done, from the command that starts it to
     the step it ends in: the step then goes on until the job rests, or to ``stop_after``.
@@ -240,6 +241,11 @@ class Case:
     def runs_job(self) -> bool:
         """Whether a block job runs in it."""
         return any(step.job for step in self.steps)
+
+    @property
+    def is_killed(self) -> bool:
+        """Whether its process is killed on the way."""
+        return any(step.verb == "kill" for step in self.steps)
 
     @property
     def nodes(self) -> list[str]:

@@ -387,6 +387,8 @@ class Loader:
             into_itself = arguments.get("device") == arguments.get("target")
             if command == "blockdev-mirror" and not refused and not into_itself:
                 self._job_starts(arguments, path)
+        if verb == "kill":
+            self._killed(path)
         job = self.job
         if job:
             self._beside_a_job(raw, path)
@@ -455,6 +457,13 @@ class Loader:
             stop_after=self._stop_after(raw, path) if "stop-after" in raw else None,
         )
 
+    def _killed(self, path: Path) -> None:
+        """The process is no more, nor is its job."""
+        if self.raw.get("images"):
+            message = "a process with image files is not killed: they are not the harness's own"
+            raise self.fail((*path, "kill"), message)
+        self.job = ""
+
     def _job_starts(self, arguments: dict[str, Any], path: Path) -> None:
         """A mirror that is not refused is a job from here on."""
         if self.job:
@@ -492,13 +501,9 @@ class Loader:
 
     def _check_end(self) -> None:
         """What is held at the end nobody answers, unless the process is killed then."""
-        for i, step in enumerate(self.steps):
-            last = i == len(self.steps) - 1
-            if step.verb == "kill" and not last:
-                raise self.fail(("steps", i), "nothing can come after the process is killed")
-            if last and step.stop_after is not None:
-                message = "children hold requests at the end: let another step follow, or a kill"
-                raise self.fail(("steps", i, "stop-after"), message)
+        if self.steps and self.steps[-1].stop_after is not None:
+            message = "children hold requests at the end: let another step follow, or a kill"
+            raise self.fail(("steps", len(self.steps) - 1, "stop-after"), message)
 
     def _allowed(self, raw: dict[str, Any], path: Path, verb: str) -> tuple[Expectation, ...]:
         """What a step that leaves something open may show: one of these."""

@@ -37,8 +37,6 @@ class Played:
     lent: list[str] = field(default_factory=list)
     #: Whether nodes are left that cannot be deleted: the process can serve nobody else.
     spoilt: bool = False
-    #: Whether the scenario has killed the process.
-    killed: bool = False
 
 
 def scenario_event(event: WireEvent, names: Names, translate: bool = True) -> Event:

@@ -44,15 +44,13 @@ class Run:
 
     def __init__(self, case: Case, revision: Revision, decide: Decide | None) -> None:
         self.case = case
+        self.revision = revision
         self.decide = decide
         children: dict[str, ScriptedChild] = {
             name: spec.make() for name, spec in case.children.items()
         }
         self.stage: Stage[Any] = Stage(children)
-        self.world = World(switches=revision.switches, completions=self._completions)
-        self.world.aio.turn = self.turn
-        self.process = process_of(revision, self.world, self.stage, self.run_until_done)
-        self.monitor = self.process.monitor
+        self._start(revision)
         state = revision.schema_2014
         self.dialect = of_2014(state) if state else today(revision.switches)
         # Since the driver has coroutines whoever cancels a request just waits for its end.
@@ -71,6 +69,13 @@ class Run:
         #: Whether the scenario is over and the process ends.
         self.closing = False
         self.outcome = Outcome(f"model {revision.name}", sees_memory=True)
+
+    def _start(self, revision: Revision) -> None:
+        """A process that knows nothing yet."""
+        self.world = World(switches=revision.switches, completions=self._completions)
+        self.world.aio.turn = self.turn
+        self.process = process_of(revision, self.world, self.stage, self.run_until_done)
+        self.monitor = self.process.monitor
 
     def _completions(self) -> int | None:
         """After how many completions of the step something is; beside a job nobody can say."""
@@ -119,12 +124,7 @@ class Run:
 
     def play(self) -> Outcome:
         steps = [self.case.opening, *self.case.steps]
-        for name, spec in self.case.children.items():
-            if name in self.case.images:
-                continue
-            self.monitor.blockdev_add(
-                driver="nbd", node_name=name, export=name, **_python(spec.node)
-            )
+        self._children()
         for step in steps:
             shown = StepOutcome(str(step), beats=[], beside_job=bool(step.job))
             self.outcome.steps.append(shown)
@@ -136,12 +136,27 @@ class Run:
             # An image file that was damaged to fail cannot be read back.
             if not (name in self.case.images and child.faults)
         }
-        killed = any(step.verb == "kill" for step in self.case.steps)
         ended = any(shown.exit or shown.undefined for shown in self.outcome.steps)
         # What a job has it still needs.
-        if not (killed or ended or self.monitor.job):
+        if not (self.case.is_killed or ended or self.monitor.job):
             self._close()
         return self.outcome
+
+    def _children(self) -> None:
+        for name, spec in self.case.children.items():
+            if name in self.case.images:
+                continue
+            self.monitor.blockdev_add(
+                driver="nbd", node_name=name, export=name, **_python(spec.node)
+            )
+
+    def _kill(self) -> None:
+        """Another process with the same children, the quorum node opened as at first."""
+        self.stage.drop()
+        self._start(self.revision)
+        self.first_event = 0
+        self._children()
+        self._do(self.case.opening, StepOutcome("open"))
 
     def _close(self) -> None:
         """The process ends in an orderly way: what it has not freed by then, it leaks."""
@@ -227,7 +242,7 @@ class Run:
                 self.stage.children[name].contents = content.data.copy()
                 self.stage.children[name].holes = list(content.holes)
         elif step.verb == "kill":
-            pass
+            self._kill()
         elif step.verb == "qmp":
             try:
                 shown.returns = view(step.command, self._execute(step.command, step.arguments))

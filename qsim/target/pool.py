@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from qsim.scenario.case import Case
 from qsim.target.attribute import Played, attribute
 from qsim.target.drive import run_drive
 from qsim.target.error import NotUsable, QemuDied, QemuHung
+from qsim.target.eventlog import EventLog
 from qsim.target.images import find_qemu_img
 from qsim.target.limiter import Windows, closed
 from qsim.target.nbd_proto import NbdError
@@ -118,11 +119,13 @@ class Pool:
         self,
         prepare: Callable[[QemuProcess], Awaitable[None]],
         environment: Mapping[str, str] | None = None,
+        events: EventLog | None = None,
     ) -> QemuProcess:
         assert self._workdir is not None
         process = QemuProcess(
             self.binary, self._workdir, self._number, shape=self.shape, environment=environment
         )
+        process.events = events or process.events
         self._number += 1
         try:
             await process.start()
@@ -241,12 +244,19 @@ class Pool:
         """A case that ends its process: on one that no other case waits on for late events."""
         async with self._starts:
             process = await self._started(QemuProcess.prepare)
-            async with self._ending(process):
+            async with AsyncExitStack() as ending:
+                await ending.enter_async_context(self._ending(process))
+
+                async def another() -> QemuProcess:
+                    fresh = await self._started(QemuProcess.prepare, events=process.events)
+                    await ending.enter_async_context(self._ending(fresh))
+                    return fresh
+
                 self._serial += 1
                 windows = Windows()
-                run = QemuRun(case, process, self._children, windows, self._serial)
+                run = QemuRun(case, process, self._children, windows, self._serial, another=another)
                 try:
-                    return await self._settle(await run.play(), process, windows)
+                    return await self._settle(await run.play(), run.process, windows)
                 except ClockJumped:
                     return None
 
@@ -323,7 +333,7 @@ class Pool:
     ) -> Outcome | None:
         """Wait until no event of the run can still come, and give each to its step."""
         exits = any(step.exit for step in played.outcome.steps)
-        ended = played.outcome.trouble or played.spoilt or exits or played.killed
+        ended = played.outcome.trouble or played.spoilt or exits
         if not ended:
             try:
                 # An event of ours can be held in a window that another case has opened.
@@ -383,9 +393,8 @@ def _means_failure(case: Case) -> bool:
 
 
 def _means_exit(case: Case) -> bool:
-    return any(
-        step.verb == "kill" or any(expect.exit or expect.undefined for expect in step.expected)
-        for step in case.steps
+    return case.is_killed or any(
+        expect.exit or expect.undefined for step in case.steps for expect in step.expected
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from qemu.qmp import ExecuteError, QMPError
@@ -50,7 +50,11 @@ def expected_keys(step: Step, key: Callable[[Event], str] = limiter_key) -> set[
 
 
 class QemuRun(Rounds):
-    """One case being played on one process."""
+    """One case being played on one process.
+
+    :param another: starts the process that takes the place of one the scenario kills, and whose
+        events follow those of the first.
+    """
 
     def __init__(
         self,
@@ -60,10 +64,12 @@ class QemuRun(Rounds):
         windows: Windows,
         serial: int,
         kept: KeptNodes | None = None,
+        another: Callable[[], Awaitable[QemuProcess]] | None = None,
     ) -> None:
         names = Names([*case.children, *case.nodes, *case.jobs, "top"], serial)
         super().__init__(case, process, server, names)
         self.windows = windows
+        self.another = another
         self.nodes = Nodes(process, server, names, kept if can_keep(case) else None)
         self.guest: GuestConnection | None = None
         self.export = ""
@@ -93,8 +99,7 @@ class QemuRun(Rounds):
                 if not await self._step(step, shown):
                     break
             outcome.contents = self._contents()
-            if not played.killed:
-                await self._take_down()
+            await self._take_down()
         except QemuDied as death:
             if not outcome.steps:
                 outcome.trouble.append(f"set-up: QEMU died while children were added: {death}")
@@ -177,7 +182,6 @@ class QemuRun(Rounds):
                 self.stage.children[name].holes = list(content.holes)
         elif step.verb == "kill":
             await self._kill()
-            return False
         elif step.verb == "open":
             return await self._open(shown)
         elif step.verb == "qmp":
@@ -344,10 +348,23 @@ class QemuRun(Rounds):
         return None
 
     async def _kill(self) -> None:
-        """End the process as a crash of its host would; what the limiter holds comes before."""
+        """End the process as a crash would, and go on in another with the same children, in which
+        the quorum node is opened as at first.  What the limiter holds comes before.
+        """
+        assert self.another is not None
         await self._held_events_out()
-        self.played.killed = True
         await self.process.stop()
+        self.stage.drop()
+        self._forget_children()
+        self.job = self.guest = None
+        self.export = ""
+        self.process = await self.another()
+        self.process.begin()
+        self.nodes = Nodes(self.process, self.server, self.names, None)
+        await self._children()
+        again = StepOutcome("open", beats=[])
+        if not await self._open(again):
+            self.played.outcome.trouble.append(f"after the kill: {again.error}")
 
     async def _take_down(self) -> None:
         """Remove the export and the nodes; children answer whatever they are asked now."""

@@ -153,10 +153,6 @@ WRONG = {
         (f"- {{qmp: {MIRROR}, stop-after: s0 write, expect: {{}}}}",),
         "10: cases[0].steps[0].stop-after: children hold requests at the end: ",
     ),
-    "a step after the kill": (
-        (START, "- kill: true", "- {flush: true, expect: {ret: 0}}"),
-        "11: cases[0].steps[1]: nothing can come after the process is killed",
-    ),
     "a kill of which something is seen": (
         (START, "- {kill: true, expect: {}}"),
         "11: cases[0].steps[1].expect: nothing is seen of a kill",
@@ -187,6 +183,30 @@ def test_what_cannot_be_is_refused_with_its_place(
     load: Load, lines: tuple[str, ...], said: str
 ) -> None:
     assert error_of(load, steps(*lines)).startswith(f"example.yaml:{said}")
+
+
+def test_after_a_kill_there_is_no_job(load: Load) -> None:
+    (case,) = load(
+        steps(
+            START,
+            "- kill: true",
+            "- {flush: true, expect: {ret: 0, requests: []}}",
+            START,
+        )
+    )
+    assert [step.job for step in case.steps] == ["j", "", "", "j"]
+    assert case.is_killed
+
+
+def test_a_process_with_image_files_is_not_killed(load: Load) -> None:
+    text = """
+    - name: a
+      images: {0.qcow2: A}
+      drive: driver=quorum,children.0.file.filename=0.qcow2,vote-threshold=1
+      steps:
+      - kill: true
+    """
+    assert "a process with image files is not killed" in error_of(load, text)
 
 
 def test_no_job_runs_on_image_files(load: Load) -> None:

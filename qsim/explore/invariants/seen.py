@@ -177,6 +177,8 @@ def turns(case: Case, revision: Revision, outcome: Outcome) -> Iterator[Turn]:
     ):
         if quorum is None or shown.beats is None or shown.exit or shown.undefined:
             return
+        if step.verb == "kill":  # What there is then is what there was at first.
+            return
         if shown.beside_job:  # Whose request it was that a child had cannot be told.
             return
         gone |= {beat.child for beat in shown.beats if isinstance(beat, Answered) and beat.dead}
