@@ -15,11 +15,10 @@ import jsonschema
 from jsonschema.exceptions import best_match
 
 from qsim.block.child import FEATURES, Fault
-from qsim.block.events import JOB_ENDS
 from qsim.block.flags import BDRV_SECTOR_SIZE
 from qsim.block.monitor import COMMANDS
 from qsim.block.sparse import Sparse
-from qsim.block.stage import CANCEL, StopAfter
+from qsim.block.stage import CANCEL
 from qsim.qapi import QapiValueError, shipped_schema
 from qsim.scenario.case import (
     IO_VERBS,
@@ -36,8 +35,9 @@ from qsim.scenario.choice import alternatives
 from qsim.scenario.content import Content, parse_bytes, parse_content
 from qsim.scenario.error import ScenarioError
 from qsim.scenario.expect import ExpectationReader
+from qsim.scenario.jobs import Jobs
 from qsim.scenario.lines import Document, Path
-from qsim.scenario.notation import parse_fault, parse_stop_after
+from qsim.scenario.notation import parse_fault
 
 DEFAULT_SIZE = 64 * 1024
 #: The largest child, in bytes.
@@ -156,8 +156,7 @@ class Loader:
         self.children: dict[str, ChildSpec] = {}
         self.everyone: list[str] = []
         self.steps: list[Step] = []
-        #: The block job there is at the step that is being read.
-        self.job = ""
+        self.jobs = Jobs(self.fail, bool(self.raw.get("images")))
 
     def fail(self, path: Path, message: str) -> ScenarioError:
         return self.document.error(self._place(path), message)
@@ -185,8 +184,7 @@ class Loader:
         options = self._options()
         for i, step in enumerate(raw.get("steps", [])):
             self.steps.append(self._step(step, ("steps", i)))
-        self.job = ""
-        self._check_end()
+        self.jobs.over(self.steps)
         opening = Step(
             self.document.line(self.at),
             "open",
@@ -383,15 +381,7 @@ class Loader:
             if command not in COMMANDS:
                 known = ", ".join(COMMANDS)
                 raise self.fail((*path, "qmp", "execute"), f"the model takes only {known}")
-            refused = "error" in (raw.get("expect") or {})
-            into_itself = arguments.get("device") == arguments.get("target")
-            if command == "blockdev-mirror" and not refused and not into_itself:
-                self._job_starts(arguments, path)
-        if verb == "kill":
-            self._killed(path)
-        job = self.job
-        if job:
-            self._beside_a_job(raw, path)
+        job = self.jobs.begin(raw, path)
         faults, open_faults = {}, {}
         for name, fault in raw.get("faults", {}).items():
             self._known(name, (*path, "faults", name))
@@ -433,8 +423,10 @@ class Loader:
                 expect = self.expectation(raw.get("expect"), (*path, "expect"), verb, raw)
         elif "expect" in raw:
             raise self.fail((*path, "expect"), f"nothing is seen of a {verb}")
-        if expect and any(e.name in JOB_ENDS and e.get("device") == job for e in expect.events):
-            self.job = ""
+        stop_after = self.jobs.stop_after(raw, path)
+        if stop_after is not None:
+            self._known(stop_after.child, (*path, "stop-after"))
+        self.jobs.end(expect)
         return Step(
             line=self.document.line(self._place(path)),
             verb=verb,
@@ -454,56 +446,8 @@ class Loader:
             open_faults=open_faults,
             allowed=allowed,
             job=job,
-            stop_after=self._stop_after(raw, path) if "stop-after" in raw else None,
+            stop_after=stop_after,
         )
-
-    def _killed(self, path: Path) -> None:
-        """The process is no more, nor is its job."""
-        if self.raw.get("images"):
-            message = "a process with image files is not killed: they are not the harness's own"
-            raise self.fail((*path, "kill"), message)
-        self.job = ""
-
-    def _job_starts(self, arguments: dict[str, Any], path: Path) -> None:
-        """A mirror that is not refused is a job from here on."""
-        if self.job:
-            raise self.fail(path, f"there is a job already: {self.job}")
-        if self.raw.get("images"):
-            raise self.fail(path, "what images are asked cannot be seen, so no job runs on them")
-        if not isinstance(arguments.get("job-id"), str):
-            raise self.fail((*path, "qmp"), "a job needs a job-id, by which its events are known")
-        self.job = arguments["job-id"]
-
-    def _beside_a_job(self, raw: dict[str, Any], path: Path) -> None:
-        """What children are asked beside a job depends on its pace, so nobody can name it."""
-        for key in ("complete", "meanwhile", "together"):
-            if key in raw:
-                raise self.fail((*path, key), f"not while there is a job ({self.job})")
-        expects = raw.get("expect")
-        for expect in expects if isinstance(expects, list) else [expects or {}]:
-            if "requests" in expect:
-                raise self.fail(
-                    (*path, "expect", "requests"),
-                    f"what children are asked depends on the pace of the job ({self.job}) that "
-                    "there is; leave it out",
-                )
-
-    def _stop_after(self, raw: dict[str, Any], path: Path) -> StopAfter:
-        if not self.job or ("qmp" not in raw and not any(verb in raw for verb in IO_VERBS)):
-            message = "only a command or a request beside a job stops in the middle"
-            raise self.fail((*path, "stop-after"), message)
-        try:
-            stop = parse_stop_after(raw["stop-after"])
-        except ValueError as error:
-            raise self.fail((*path, "stop-after"), str(error)) from error
-        self._known(stop.child, (*path, "stop-after"))
-        return stop
-
-    def _check_end(self) -> None:
-        """What is held at the end nobody answers, unless the process is killed then."""
-        if self.steps and self.steps[-1].stop_after is not None:
-            message = "children hold requests at the end: let another step follow, or a kill"
-            raise self.fail(("steps", len(self.steps) - 1, "stop-after"), message)
 
     def _allowed(self, raw: dict[str, Any], path: Path, verb: str) -> tuple[Expectation, ...]:
         """What a step that leaves something open may show: one of these."""
@@ -545,7 +489,7 @@ class Loader:
             self.document.line(self._place(path)),
             list(self.children),
             self.everyone,
-            bool(self.raw.get("images") or self.job),
+            bool(self.raw.get("images") or self.jobs.name),
         )
         expected = reader.read(raw, verb, offset, bytes_, step)
         if "contents" not in raw:

@@ -50,6 +50,8 @@ class Job:
         """
         if self._asked is None:
             self._asked = asyncio.ensure_future(self.rests(process))
+            # When QEMU dies meanwhile, the death is what counts.
+            self._asked.add_done_callback(lambda done: done.cancelled() or done.exception())
         return self._asked
 
     def answered(self, rests: asyncio.Future[bool]) -> bool:

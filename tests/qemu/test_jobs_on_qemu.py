@@ -42,6 +42,31 @@ CASES = f"""
     expect: {{}}
   - kill: true
   contents: {{s0: "A:128k S"}}
+- name: killed and killed again
+  size: 256k
+  children: {{c0: A, c1: A, s0: S}}
+  spares: [s0]
+  quorum: {{vote-threshold: 1, read-pattern: fifo}}
+  steps:
+  - read: [0, 512]
+    faults: {{c0: EIO}}
+    expect:
+      {{ret: 0, data: A, requests: [c0 read 0 512, c1 read 0 512], events: [QUORUM_REPORT_BAD read c0 0 1 EIO]}}
+  - read: [512, 512]
+    faults: {{c0: EIO}}
+    expect:
+      {{ret: 0, data: A, requests: [c0 read 512 512, c1 read 512 512], events: [QUORUM_REPORT_BAD read c0 1 1 EIO]}}
+  - kill: true
+  - read: [0, 512]
+    faults: {{c0: EIO}}
+    expect:
+      {{ret: 0, data: A, requests: [c0 read 0 512, c1 read 0 512], events: [QUORUM_REPORT_BAD read c0 0 1 EIO]}}
+  - qmp: {MIRROR}
+    expect: {{events: [BLOCK_JOB_READY j]}}
+  - kill: true
+  - write: [0, 512, X]
+    expect: {{ret: 0, requests: all}}
+  contents: {{c0: "X:512 A", c1: "X:512 A", s0: A}}
 - name: read
   steps:
   - read: [0, 512]
@@ -92,8 +117,10 @@ def test_a_job_that_is_left_is_gone_before_the_next_case(
     assert not any(jobs)
 
 
+@pytest.mark.parametrize("name", ["killed", "killed and killed again"])
 def test_a_killed_process_is_the_scenarios_own_and_leaves_nothing(
     qemu: str,
+    name: str,
     cases: dict[str, Case],
     qemus: Callable[[], dict[int, str]],
     tmpdir_here: Path,
@@ -101,19 +128,19 @@ def test_a_killed_process_is_the_scenarios_own_and_leaves_nothing(
 ) -> None:
     async def work(pool: Pool) -> tuple[Outcome, Outcome]:
         before = set(qemus())
-        killed = await pool.run(cases["killed"])
-        # The one that was there goes on, the one that was killed is gone, with its sockets.
+        killed = await pool.run(cases[name])
+        # The one that was there goes on, the one that was killed is gone, and who came after it.
         assert set(qemus()) == before == set(pool.pids())
         (folder,) = tmpdir_here.iterdir()
-        numbers = {name.name.rpartition("-")[2] for name in folder.glob("exp-*.sock")}
+        numbers = {path.name.rpartition("-")[2] for path in folder.glob("exp-*.sock")}
         assert numbers == {"0.sock"}
         return killed, await pool.run(cases["read"])
 
     killed, read = on_pool(qemu, work)
-    assert against_fixture(cases["killed"], killed) == []
+    assert against_fixture(cases[name], killed) == []
     assert against_fixture(cases["read"], read) == []
-    assert [step.exit for step in killed.steps] == [None, None, None]
-    assert between(play(cases["killed"]), killed) == []
+    assert not any(step.exit for step in killed.steps)
+    assert between(play(cases[name]), killed) == []
     assert qemus() == {}
     assert os.listdir(tmpdir_here) == []
 
