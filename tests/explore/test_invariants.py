@@ -124,7 +124,10 @@ def test_every_invariant_is_violated_by_some_planted_defect() -> None:
 def test_no_shipped_case_violates_any(shipped_cases: list[Case], played: Played, name: str) -> None:
     wanted = revision(name)
     for case in cases_of(shipped_cases, wanted):
-        assert violations(case, wanted, played(case, wanted)) == [], case.id
+        found = violations(case, wanted, played(case, wanted))
+        # A known bug may be that memory is used after it was freed, and then nothing else is wrong.
+        known = [f"memory: {step.expect.undefined}" for step in case.steps if step.expect]
+        assert [one for one in found if not (case.bug and one in known)] == [], case.id
 
 
 @pytest.mark.parametrize("name", NEW)
