@@ -90,8 +90,8 @@ def table(losses: list[Loss]) -> Table:
             str(loss.scheme),
             loss.setting.replicas,
             _percent(loss.any_vm.mean),
-            _percent(loss.any_vm.low),
-            _percent(loss.any_vm.high),
+            _percent(max(loss.any_vm.low, 0.0)),
+            _percent(min(loss.any_vm.high, 1.0)),
             "" if loss.expected is None else _percent(loss.expected),
             float(f"{loss.lost_vms:.4g}"),
         )
