@@ -25,5 +25,7 @@ def most(choices: Ints, free: Ints) -> int:
     shape = (len(choices), int(free.sum()))
     if not len(row):
         return 0
-    graph = csr_array((np.ones(len(row), dtype=np.int8), (row, column)), shape=shape)
+    # The matching of SciPy 1.14 takes no longer indices.
+    edges = (row.astype(np.int32), column.astype(np.int32))
+    graph = csr_array((np.ones(len(row), dtype=np.int8), edges), shape=shape)
     return int(np.count_nonzero(maximum_bipartite_matching(graph, perm_type="column") >= 0))
