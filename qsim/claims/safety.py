@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What docs/claims.md says of the guest's data, played: on the model, and on binaries beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+
+from qsim.claims.finding import Finding, Holds, Table, Verdict
+from qsim.claims.stale import Reads, Rewriting, reads, rewrites, rewriting, unasked
+from qsim.data import fixtures_path
+from qsim.explore.ways import expanded
+from qsim.outcome import Outcome, against_fixture, between
+from qsim.progress import Tell
+from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, revision
+from qsim.scenario import Case, load_paths
+from qsim.select import cases_of
+from qsim.target.background import Background, result_of
+from qsim.target.model import run_model
+
+#: The family that is about what nobody repairs, and that about what is done to repair it.
+NO_AUTO_SYNC, REPAIR = "no-auto-sync", "repair"
+COLUMNS = ("case", "revision", "reads", "stale", "stale_without_event", "model", "binary", "agrees")
+
+
+@dataclass(frozen=True)
+class Play:
+    """A case on the model of a revision, and on a binary of it if there is one."""
+
+    case: Case
+    revision: Revision
+    model: Outcome
+    binary: Outcome | None = None
+
+    @property
+    def differences(self) -> list[str]:
+        """Where fixture, model and binary part: a sentence each."""
+        witnesses = [self.model, *([self.binary] if self.binary else [])]
+        found = [(one.witness, against_fixture(self.case, one)) for one in witnesses]
+        if self.binary:
+            both = f"{self.model.witness} and {self.binary.witness}"
+            found.append((both, between(self.model, self.binary)))
+        return [f"{self.case.id}, {who}: {one}" for who, several in found for one in several]
+
+    @property
+    def row(self) -> tuple[str | int, ...]:
+        """The row of the table."""
+        found = reads(self.case, self.model)
+        binary = self.binary.witness if self.binary else "not played"
+        return (
+            self.case.id,
+            self.revision.name,
+            found.answered,
+            found.stale,
+            found.silent,
+            self.model.witness,
+            binary,
+            "no" if self.differences else "yes",
+        )
+
+
+def cases() -> list[Case]:
+    """The cases that the page rests on.
+
+    :raise ScenarioError: when a fixture cannot be loaded.
+    """
+    every = load_paths([fixtures_path()], [one.name for one in REVISIONS])
+    return [case for case in every if case.family in (NO_AUTO_SYNC, REPAIR)]
+
+
+def safety(binaries: Sequence[str], tell: Tell) -> Finding:
+    """Play them, and say what becomes of data that a child has missed.
+
+    :param binaries: paths of QEMU; without any the model of the default release plays alone.
+    :param tell: told how many plays are done, and of which case the last was.
+    :raise ScenarioError: when a fixture cannot be loaded.
+    :raise TargetError: when a binary cannot be used.
+    """
+    wanted = cases()
+    plays: list[Play] = []
+    for play in _plays(wanted, binaries):
+        plays.append(play)
+        tell(len(plays), play.case.id)
+    finding = Finding(
+        tables=[Table("safety", COLUMNS, tuple(play.row for play in plays))],
+        differences=[text for play in plays for text in play.differences],
+    )
+    missed = _once([play for play in plays if play.case.family == NO_AUTO_SYNC])
+    if missed:
+        where = "on the model" + (" and " * bool(binaries)) + ", ".join(_witnesses(plays))
+        finding.verdicts = [_no_auto_sync(missed, where), _rewrite_corrupted(missed, where)]
+    return finding
+
+
+def _plays(wanted: Sequence[Case], binaries: Sequence[str]) -> Iterator[Play]:
+    if not binaries:
+        default = revision(DEFAULT)
+        for case in expanded(cases_of(wanted, default), default):
+            yield Play(case, default, run_model(case, default))
+    for path in binaries:
+        with closing(Background()) as background:
+            pool = background.open(path)
+            release = nearest(pool.version)
+            chosen = expanded(cases_of(wanted, release), release)
+            futures = [background.submit(partial(pool.run, case)) for case in chosen]
+            for case, future in zip(chosen, futures, strict=True):
+                yield Play(case, release, run_model(case, release), result_of(future))
+
+
+def _once(plays: Sequence[Play]) -> list[Play]:
+    """Each case once, however many releases it was played for."""
+    return list({play.case.id: play for play in plays}.values())
+
+
+def _witnesses(plays: Sequence[Play]) -> list[str]:
+    return list(dict.fromkeys(play.binary.witness for play in plays if play.binary))
+
+
+def _no_auto_sync(plays: Sequence[Play], where: str) -> Verdict:
+    """What is lacking is lacking as long as no child is written without being asked to."""
+    found: list[Reads] = [reads(play.case, play.model) for play in plays]
+    stale, silent = sum(one.stale > 0 for one in found), sum(one.silent > 0 for one in found)
+    written = sum(unasked(play.case, play.model) for play in plays if not rewrites(play.case))
+    return Verdict(
+        "no auto-sync after a node failed",
+        Holds.NO if written else Holds.YES,
+        f"old bytes returned with ret 0 in {stale} of {len(plays)} cases, without any event of "
+        f"that read in {silent}; {written} writes to a child that neither the guest nor "
+        f"rewrite-corrupted asked for ({where})",
+    )
+
+
+def _rewrite_corrupted(plays: Sequence[Play], where: str) -> Verdict:
+    counts = Counter(rewriting(play.case, play.model) for play in plays if rewrites(play.case))
+    healed, lost, none = (counts[one] for one in Rewriting)
+    holds = Holds.NO if not healed else Holds.IF if len(counts) > 1 else Holds.YES
+    return Verdict(
+        "rewrite-corrupted heals what was missed",
+        holds,
+        "only what is read, and only where those that have it outvote those that have not: of "
+        f"{counts.total()} cases {healed} healed what was read, {none} nothing, and {lost} lost "
+        f"the last copy of what the guest had written ({where})",
+    )

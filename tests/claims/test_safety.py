@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is called stale, what is called healed, and what becomes of the claims; on the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from qsim.claims.finding import Holds
+from qsim.claims.safety import COLUMNS, NO_AUTO_SYNC, safety
+from qsim.claims.stale import Reads, Rewriting, reads, rewriting, unasked
+from qsim.outcome import Outcome
+from qsim.scenario import Case
+from qsim.scenario.asked import load_asked
+from qsim.scenario.short import parse_short
+
+Load = Callable[[str], list[Case]]
+Play = Callable[[Case], Outcome]
+
+FIFO = "children=O,O pattern=fifo;"
+HAS_MISSED = "c0: write EIO x1; write 0 512 N;"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        # As the guest has written it.
+        (f"{FIFO} write 0 512 N; read 0 512", Reads(1, 0, 0)),
+        # Done for the guest, and the first child has not got it.
+        (f"{FIFO} {HAS_MISSED} read 0 512", Reads(1, 1, 1)),
+        # Where the guest has not written it reads what was there.
+        (f"{FIFO} {HAS_MISSED} read 512 512", Reads(1, 0, 0)),
+        # By vote there is an event, with the wrong child in it.
+        ("children=O,O; c1: write EIO x1; write 0 512 N; read 0 512", Reads(1, 1, 0)),
+        # A write that has failed may be there or not, until it has succeeded: then it must be.
+        (f"threshold=2 {FIFO} {HAS_MISSED} read 0 512", Reads(1, 0, 0)),
+        (
+            f"{FIFO} c0: write EIO; c1: write EIO x1; write 0 512 N; write 0 256 N; read 0 512",
+            Reads(1, 1, 1),
+        ),
+        # In the middle of a story: who has an N has what the guest has written.
+        (f"{FIFO} c1: holds N:512 O; read 0 512", Reads(1, 1, 1)),
+        (f"{FIFO} c0: holds N:512 O; read 0 512", Reads(1, 0, 0)),
+        ("children=A,B pattern=fifo; read 0 512", Reads(1, 0, 0)),
+        # No bytes, nothing to say of them.
+        ("children=O,N threshold=2; read 0 512", Reads(0, 0, 0)),
+        # One byte is enough, and zeroes are written like other bytes.
+        (f"{FIFO} c0: EIO x1; write-zeroes 511 1; read 0 512", Reads(1, 1, 1)),
+        # Of several in flight each has an answer of its own.
+        (f"{FIFO} c0: EIO x1; write 0 512 N | write 512 512 N; read 512 512", Reads(1, 0, 0)),
+        (f"{FIFO} c0: EIO x1; write 0 512 N | write 512 512 N; read 0 512", Reads(1, 1, 1)),
+    ],
+)
+def test_stale(text: str, wanted: Reads, play: Play) -> None:
+    case = load_asked(parse_short(text))
+    assert reads(case, play(case)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "writes"),
+    [
+        ("children=N,O,N; read 0 512", Rewriting.HEALED, 1),
+        ("children=O,N,O; read 0 64k", Rewriting.LOST, 1),
+        ("children=O,N,O; read 0 512", Rewriting.LOST, 1),
+        ("children=O,O,O; read 0 512", Rewriting.NOTHING, 0),
+        ("children=N,O,N; c1: write EIO; read 0 512", Rewriting.NOTHING, 1),
+        # That the guest writes is no healing.
+        ("children=N,O,N; write 0 512 N", Rewriting.NOTHING, 0),
+    ],
+)
+def test_rewriting(text: str, wanted: Rewriting, writes: int, play: Play) -> None:
+    case = load_asked(parse_short(f"threshold=2 rewrite=on; {text}"))
+    outcome = play(case)
+    assert (rewriting(case, outcome), unasked(case, outcome)) == (wanted, writes)
+
+
+def test_it_is_played_and_told() -> None:
+    told: list[tuple[int, str]] = []
+    finding = safety([], lambda done, more: told.append((done, more)))
+    assert not finding.differences
+    (table,) = finding.tables
+    assert (table.name, table.columns) == ("safety", COLUMNS)
+    assert told == [(number, row[0]) for number, row in enumerate(table.rows, 1)]
+    assert all(row[-2:] == ("not played", "yes") for row in table.rows)
+
+
+def test_what_becomes_of_the_claims() -> None:
+    finding = safety([], lambda done, more: None)
+    lacking, healing = finding.verdicts
+    assert (lacking.claim, lacking.holds) == ("no auto-sync after a node failed", Holds.YES)
+    assert (healing.claim, healing.holds) == ("rewrite-corrupted heals what was missed", Holds.IF)
+    rows = [row for row in finding.tables[0].rows if str(row[0]).startswith(f"{NO_AUTO_SYNC}/")]
+    stale, silent = (sum(bool(row[at]) for row in rows) for at in (3, 4))
+    assert 0 < silent < stale < len(rows)
+    assert lacking.figure.startswith(
+        f"old bytes returned with ret 0 in {stale} of {len(rows)} cases, without any event of that "
+        f"read in {silent}; 0 writes "
+    )
+
+
+def test_what_is_not_as_stated_is_told(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = """
+    - name: says B
+      quorum: {vote-threshold: 1}
+      steps:
+      - read: [0, 512]
+        expect: {ret: 0, data: B, requests: all}
+    """
+    monkeypatch.setattr("qsim.claims.safety.cases", lambda: load(wrong))
+    finding = safety([], lambda done, more: None)
+    assert finding.differences == ["example/says-B, model 7.2: read 0 512: data: B:512 != A:512"]
+    assert [row[-1] for row in finding.tables[0].rows] == ["no"]
