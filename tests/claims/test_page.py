@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""docs/claims.md: every statement on a guest's data has cases, of releases there are binaries of.
+
+That the cases hold is for the suite, which plays them on the model and on each binary.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from qsim.claims.safety import NO_AUTO_SYNC, cases
+from qsim.claims.stale import reads
+from qsim.outcome import against_fixture
+from qsim.quorum.revisions import revision
+from qsim.scenario import Case
+from qsim.select import cases_of, holds
+from qsim.target.model import run_model
+
+PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
+RELEASES = ("5.2", "7.2", "10.0", "11.1")
+#: The head of a table of statements.
+HEAD = "| statement | shown by | releases |"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A statement of the page, the cases it names, and the releases."""
+
+    statement: str
+    shown_by: tuple[str, ...]
+    releases: tuple[str, ...]
+
+
+def rows() -> Iterator[Row]:
+    within = False
+    for line in PAGE.read_text("utf-8").splitlines():
+        within = line.startswith("|") and (within or line == HEAD)
+        if not within or line == HEAD or set(line) <= set("|- "):
+            continue
+        statement, shown_by, releases = (cell.strip() for cell in line.strip("|").split("|"))
+        named = RELEASES if releases == "all" else tuple(releases.split(", "))
+        yield Row(statement, tuple(re.findall(r"`([^`]+)`", shown_by)), named)
+
+
+ROWS = list(rows())
+
+
+def holds_in(case: Case) -> set[str]:
+    return {name for name in RELEASES if holds(case, revision(name))}
+
+
+@pytest.fixture(scope="module")
+def by_id(shipped_cases: list[Case]) -> dict[str, Case]:
+    return {case.id: case for case in shipped_cases}
+
+
+def test_there_are_statements() -> None:
+    assert len(ROWS) >= 30
+    assert len({row.statement for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: "+".join(row.shown_by) or row.statement)
+def test_a_statement_has_cases_in_the_releases_it_names(row: Row, by_id: dict[str, Case]) -> None:
+    assert row.shown_by, row.statement
+    shown = [by_id[name] for name in row.shown_by]
+    assert all(any(step.expected for step in case.steps) for case in shown)
+    assert len(row.releases) >= 2
+    assert set(row.releases) == set.union(*map(holds_in, shown))
+
+
+def test_every_case_of_the_family_is_named() -> None:
+    named = {name for row in ROWS for name in row.shown_by}
+    assert {case.id for case in cases() if case.family == NO_AUTO_SYNC} <= named
+
+
+def test_what_the_page_counts_is_so() -> None:
+    found = re.search(
+        r"(\d+) that are about 7\.2 the guest reads old bytes .* in (\d+), and in (\d+) of these",
+        PAGE.read_text("utf-8"),
+    )
+    assert found
+    wanted = revision("7.2")
+    chosen = [case for case in cases_of(cases(), wanted) if case.family == NO_AUTO_SYNC]
+    counted = [reads(case, run_model(case, wanted)) for case in chosen]
+    stale, silent = sum(one.stale > 0 for one in counted), sum(one.silent > 0 for one in counted)
+    assert [int(number) for number in found.groups()] == [len(chosen), stale, silent]
+
+
+def test_the_series_has_the_hazard_too(shipped_cases: list[Case]) -> None:
+    told = [case for case in shipped_cases if case.family == f"2014 {NO_AUTO_SYNC}"]
+    assert told
+    for name in ("v2", "v4", "mid-2015"):
+        wanted = revision(name)
+        for case in cases_of(told, wanted):
+            assert not against_fixture(case, run_model(case, wanted))
