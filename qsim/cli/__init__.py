@@ -44,6 +44,11 @@ COMMANDS = {
         "series",
         "The patch series: its versions, the state after every patch, and what followed.",
     ),
+    "claims": Lazy(
+        "qsim.cli.claims",
+        "claims",
+        "Put the cover letter's claims to the test: one line for each, with tables and plots.",
+    ),
     "schema": Lazy(
         "qsim.cli.schema", "schema", "The QAPI schema of what the driver and the scenarios touch."
     ),

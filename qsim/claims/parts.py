@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The parts of the claims, by name, in the order of the cover letter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from qsim.claims.finding import Finding
+from qsim.claims.reading import part as reading
+from qsim.progress import Tell
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user wants of the claims.
+
+    :param qemu: the binary to measure and to compare with, or None.
+    :param reads: guest reads in each setting.
+    :param seed: of everything that is drawn.
+    """
+
+    qemu: str | None
+    reads: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: how many steps of progress it has, and what does it."""
+
+    steps: int
+    find: Callable[[Asked, Tell], Finding]
+
+
+PARTS: dict[str, Part] = {
+    "reading": Part(
+        reading.STEPS,
+        lambda asked, tell: reading.reading(asked.qemu, asked.reads, asked.seed, tell),
+    ),
+}

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``qsim claims``: what the cover letter says, put to the test."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from qsim.claims.parts import PARTS, Asked
+from qsim.claims.written import LibraryMissing, look_for_libraries, write
+from qsim.cli.common import qemu_option, reports
+from qsim.cli.ends import NO_BINARY, ends
+from qsim.progress import progress
+
+
+@click.command(
+    "claims",
+    epilog=ends(
+        "1  prediction and measurement, or fixture, model and binary, do not agree",
+        "2  the command line is wrong, a library is missing, or a file cannot be written",
+        NO_BINARY,
+        "130  it was interrupted; what was written so far is whole",
+        fine="they agree; whether a claim holds is what the lines say",
+    ),
+)
+@click.argument(
+    "names",
+    nargs=-1,
+    metavar="[PART]...",
+    type=click.Choice(list(PARTS)),
+    help=f"{', '.join(PARTS)}; without any, all of them.",
+)
+@qemu_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("claims"),
+    show_default=True,
+    help="Write tables and plots to this folder.",
+)
+@click.option(
+    "--reads",
+    type=click.IntRange(min=1),
+    default=400,
+    show_default=True,
+    help="Guest reads in each setting.",
+)
+@click.option("--seed", default=2014, show_default=True, help="Of all that is drawn.")
+@reports
+def claims(names: tuple[str, ...], qemu: str | None, out: Path, reads: int, seed: int) -> None:
+    """Put the cover letter's claims to the test: one line for each, with tables and plots.
+
+    \b
+    Examples:
+      qsim claims --qemu /usr/bin/qemu-system-x86_64
+      qsim claims reading --reads 100 --out /tmp/claims
+
+    Predicted by the model, and with --qemu measured on a binary.  Tables are written as CSV,
+    plots as SVG and PNG.  The same seed draws the same, on any machine.
+    """
+    try:
+        look_for_libraries()
+    except LibraryMissing as error:
+        raise click.UsageError(str(error)) from None
+    asked = Asked(qemu, reads, seed)
+    verdicts, differences = [], []
+    for name in names or PARTS:
+        part = PARTS[name]
+        with progress(name, part.steps) as tell:
+            finding = part.find(asked, tell)
+        for path in write(finding, out):
+            click.echo(str(path))
+        verdicts += finding.verdicts
+        differences += finding.differences
+    click.echo()
+    for verdict in verdicts:
+        click.echo(str(verdict))
+    for difference in differences:
+        click.echo(f"DIFFERS: {difference}")
+    sys.exit(1 if differences else 0)

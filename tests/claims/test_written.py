@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``qsim claims``: what is written, what is said, and how it ends."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from qsim import cli
+from qsim.claims import parts, written
+from qsim.claims.finding import Finding, Holds, Plot, Table, Verdict
+from qsim.claims.written import write
+
+FINDING = Finding(
+    verdicts=[Verdict("it is so", Holds.IF, "If asked: 1 ms")],
+    tables=[Table("numbers", ("what", "time_ms"), (("a, b", 1.5), ("c", 2)))],
+    plots=[Plot("line", lambda figure: figure.add_subplot().plot([1, 2], [3, 4]) and None)],
+)
+
+
+def test_tables_and_plots_are_written_and_the_same_each_time(tmp_path: Path) -> None:
+    files = write(FINDING, tmp_path / "a" / "b")
+    assert [path.name for path in files] == ["numbers.csv", "line.svg", "line.png"]
+    rows = list(csv.reader(files[0].open(encoding="utf-8", newline="")))
+    assert rows == [["what", "time_ms"], ["a, b", "1.5"], ["c", "2"]]
+    again = write(FINDING, tmp_path / "c")
+    assert [path.read_bytes() for path in files] == [path.read_bytes() for path in again]
+
+
+def test_a_line_for_each_claim_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = parts.Part(1, lambda asked, tell: FINDING)
+    monkeypatch.setitem(parts.PARTS, "reading", one)
+    result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(tmp_path)])
+    assert result.exit_code == 0
+    assert result.output.splitlines()[-1] == ("it is so: holds under a condition. If asked: 1 ms")
+
+
+def test_a_difference_is_told_last_and_is_status_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = Finding(differences=["c0 was asked twice"])
+    monkeypatch.setitem(parts.PARTS, "reading", parts.Part(1, lambda asked, tell: wrong))
+    result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1] == "DIFFERS: c0 was asked twice"
+
+
+def test_a_missing_library_is_named_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(written, "LIBRARIES", ("numpy", "nosuchlibrary"))
+    result = CliRunner().invoke(cli.main, ["claims"])
+    assert result.exit_code == 2
+    assert "nosuchlibrary: not installed; pip install 'qsim[claims]'" in result.output
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(parts.PARTS, "reading", parts.Part(1, lambda asked, tell: FINDING))
+    (tmp_path / "file").write_text("")
+    place = tmp_path / "file" / "below"
+    result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(place)])
+    assert result.exit_code == 2
+    assert f"{place}: Not a directory" in result.output
+
+
+def test_an_unknown_part_is_refused() -> None:
+    result = CliRunner().invoke(cli.main, ["claims", "writing"])
+    assert result.exit_code == 2
+    assert "'writing' is not" in result.output
