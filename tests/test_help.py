@@ -24,6 +24,8 @@ NAMES = {"help_option_names": ["-h", "--help"]}
 
 #: Examples that would take minutes, with what is run instead: less of the same.
 LESS = {
+    "qsim claims --qemu /usr/bin/qemu-system-x86_64": ["reading", "--reads", "3"],
+    "qsim claims reading --reads 100 --out reading": ["--reads", "3"],
     "qsim fuzz --qemu /usr/bin/qemu-system-x86_64 --seed 7": ["-n", "20"],
     "qsim series diff v4 7.2": ["2014-fifo"],
     "qsim fuzz --qemu /usr/bin/qemu-system-x86_64 -n 100 --known qsim/fuzz/known.yaml": [

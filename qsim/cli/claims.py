@@ -18,8 +18,8 @@ from qsim.progress import progress
 @click.command(
     "claims",
     epilog=ends(
-        "1  prediction and measurement, or fixture, model and binary, do not agree",
-        "2  the command line is wrong, a library is missing, or a file cannot be written",
+        "1  a prediction, the model or the binary disagrees with another",
+        "2  the command line is wrong, a library is missing, a file not writable",
         NO_BINARY,
         "130  it was interrupted; what was written so far is whole",
         fine="they agree; whether a claim holds is what the lines say",
@@ -55,7 +55,7 @@ def claims(names: tuple[str, ...], qemu: str | None, out: Path, reads: int, seed
     \b
     Examples:
       qsim claims --qemu /usr/bin/qemu-system-x86_64
-      qsim claims reading --reads 100 --out /tmp/claims
+      qsim claims reading --reads 100 --out reading
 
     Predicted by the model, and with --qemu measured on a binary.  Tables are written as CSV,
     plots as SVG and PNG.  The same seed draws the same, on any machine.
