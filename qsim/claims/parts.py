@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qsim.claims.finding import Finding
-from qsim.claims.reading import part as reading
+from qsim.claims.reading.part import STEPS, reading
+from qsim.claims.safety import cases, safety
 from qsim.progress import Tell
 
 
@@ -29,13 +30,16 @@ class Asked:
 class Part:
     """One part: how many steps of progress it has, and what does it."""
 
-    steps: int
+    steps: Callable[[], int]
     find: Callable[[Asked, Tell], Finding]
 
 
 PARTS: dict[str, Part] = {
     "reading": Part(
-        reading.STEPS,
-        lambda asked, tell: reading.reading(asked.qemu, asked.reads, asked.seed, tell),
+        lambda: STEPS, lambda asked, tell: reading(asked.qemu, asked.reads, asked.seed, tell)
+    ),
+    "safety": Part(
+        lambda: len(cases()),
+        lambda asked, tell: safety([asked.qemu] if asked.qemu else [], tell),
     ),
 }

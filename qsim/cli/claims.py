@@ -68,7 +68,7 @@ def claims(names: tuple[str, ...], qemu: str | None, out: Path, reads: int, seed
     verdicts, differences = [], []
     for name in names or PARTS:
         part = PARTS[name]
-        with progress(name, part.steps) as tell:
+        with progress(name, part.steps()) as tell:
             finding = part.find(asked, tell)
         for path in write(finding, out):
             click.echo(str(path))

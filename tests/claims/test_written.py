@@ -31,7 +31,7 @@ def test_tables_and_plots_are_written_and_the_same_each_time(tmp_path: Path) -> 
 
 
 def test_a_line_for_each_claim_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = parts.Part(1, lambda asked, tell: FINDING)
+    one = parts.Part(lambda: 1, lambda asked, tell: FINDING)
     monkeypatch.setitem(parts.PARTS, "reading", one)
     result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(tmp_path)])
     assert result.exit_code == 0
@@ -42,7 +42,7 @@ def test_a_difference_is_told_last_and_is_status_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = Finding(differences=["c0 was asked twice"])
-    monkeypatch.setitem(parts.PARTS, "reading", parts.Part(1, lambda asked, tell: wrong))
+    monkeypatch.setitem(parts.PARTS, "reading", parts.Part(lambda: 1, lambda asked, tell: wrong))
     result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(tmp_path)])
     assert result.exit_code == 1
     assert result.output.splitlines()[-1] == "DIFFERS: c0 was asked twice"
@@ -58,7 +58,7 @@ def test_a_missing_library_is_named_before_any_work(monkeypatch: pytest.MonkeyPa
 def test_a_folder_that_cannot_be_written_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(parts.PARTS, "reading", parts.Part(1, lambda asked, tell: FINDING))
+    monkeypatch.setitem(parts.PARTS, "reading", parts.Part(lambda: 1, lambda asked, tell: FINDING))
     (tmp_path / "file").write_text("")
     place = tmp_path / "file" / "below"
     result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(place)])
