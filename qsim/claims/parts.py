@@ -34,6 +34,19 @@ class Part:
     find: Callable[[Asked, Tell], Finding]
 
 
+def _availability(asked: Asked, tell: Tell) -> Finding:
+    # It needs NumPy and its like, which not everybody has who asks for help.
+    from qsim.claims.availability.part import availability  # noqa: PLC0415
+
+    return availability(asked.seed, tell)
+
+
+def _availability_steps() -> int:
+    from qsim.claims.availability.part import steps  # noqa: PLC0415
+
+    return steps(quick=False)
+
+
 PARTS: dict[str, Part] = {
     "reading": Part(
         lambda: STEPS, lambda asked, tell: reading(asked.qemu, asked.reads, asked.seed, tell)
@@ -42,4 +55,5 @@ PARTS: dict[str, Part] = {
         lambda: len(cases()),
         lambda asked, tell: safety([asked.qemu] if asked.qemu else [], tell),
     ),
+    "availability": Part(_availability_steps, _availability),
 }

@@ -12,7 +12,7 @@ from typing import Any
 from qsim.claims.finding import Finding, Plot, Table
 
 #: What the claims need besides qsim's own libraries (the extra ``claims``).
-LIBRARIES = ("matplotlib", "numpy", "simpy")
+LIBRARIES = ("matplotlib", "numpy", "scipy", "simpy")
 #: Dots of a PNG for each inch.
 DPI = 150
 #: Ids in an SVG are made of this and not of chance, and the text is text.

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,13 @@ def test_a_missing_library_is_named_before_any_work(monkeypatch: pytest.MonkeyPa
     result = CliRunner().invoke(cli.main, ["claims"])
     assert result.exit_code == 2
     assert "nosuchlibrary: not installed; pip install 'qsim[claims]'" in result.output
+
+
+def test_help_needs_none_of_them() -> None:
+    blocked = "".join(f"sys.modules[{name!r}] = None; " for name in written.LIBRARIES)
+    code = f"import sys; {blocked}from qsim.cli import main; main(['claims', '--help'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "qsim claims" in done.stdout
 
 
 def test_a_folder_that_cannot_be_written_is_named(
