@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from qsim.claims.finding import Finding, Holds, Table, Verdict
+from qsim.claims.repaired import newcomer
 from qsim.claims.stale import Reads, Rewriting, reads, rewrites, rewriting, unasked
 from qsim.data import fixtures_path
 from qsim.explore.ways import expanded
@@ -92,6 +93,8 @@ def safety(binaries: Sequence[str], tell: Tell) -> Finding:
     if missed:
         where = "on the model" + (" and " * bool(binaries)) + ", ".join(_witnesses(plays))
         finding.verdicts = [_no_auto_sync(missed, where), _rewrite_corrupted(missed, where)]
+        repair = _once([play for play in plays if play.case.family == REPAIR])
+        finding.verdicts.append(_block_jobs(repair, where))
     return finding
 
 
@@ -127,7 +130,7 @@ def _no_auto_sync(plays: Sequence[Play], where: str) -> Verdict:
     return Verdict(
         "no auto-sync after a node failed",
         Holds.NO if written else Holds.YES,
-        f"old bytes returned with ret 0 in {stale} of {len(plays)} cases, without any event of "
+        f"Old bytes returned with ret 0 in {stale} of {len(plays)} cases, without any event of "
         f"that read in {silent}; {written} writes to a child that neither the guest nor "
         f"rewrite-corrupted asked for ({where})",
     )
@@ -140,7 +143,22 @@ def _rewrite_corrupted(plays: Sequence[Play], where: str) -> Verdict:
     return Verdict(
         "rewrite-corrupted heals what was missed",
         holds,
-        "only what is read, and only where those that have it outvote those that have not: of "
+        "Only what is read, and only where those that have it outvote those that have not: of "
         f"{counts.total()} cases {healed} healed what was read, {none} nothing, and {lost} lost "
         f"the last copy of what the guest had written ({where})",
+    )
+
+
+def _block_jobs(plays: Sequence[Play], where: str) -> Verdict:
+    came = Counter(newcomer(play.case, play.model) for play in plays)
+    killed = sum(play.case.is_killed for play in plays)
+    return Verdict(
+        "quorum and block jobs together can become a replicated image",
+        Holds.IF if came[True] else Holds.NO,
+        "If whoever reads through the node gets what the guest wrote, as the job reads like the "
+        "guest: a mirror that replaces a child, while the guest writes, leaves it with all of "
+        f"that in {came[True]} of {came[True] + came[False]} cases; in the others it has copied "
+        "the old bytes of a first child or of a majority.  Somebody has to start it, and nothing "
+        f"remembers it: {killed} cases kill the process, and the node opens with the old children "
+        f"({where})",
     )

@@ -44,7 +44,10 @@ class Told:
     """What the guest knows of its bytes, from one step to the next."""
 
     def __init__(self, case: Case) -> None:
-        self.children = [spec.content.data for spec in case.children.values()]
+        spares = case.raw.get("spares", ())
+        self.children = [
+            spec.content.data for name, spec in case.children.items() if name not in spares
+        ]
         self.written: list[tuple[Step, bool]] = []
 
     def take(self, step: Step, shown: StepOutcome) -> None:
@@ -75,7 +78,7 @@ def reads(case: Case, outcome: Outcome) -> Reads:
     """How the guest's reads came out; those in flight with others are left out."""
     told = Told(case)
     answered = stale = silent = 0
-    for step, shown in _steps(case, outcome):
+    for step, shown in steps(case, outcome):
         if step.verb == "read" and shown.data is not None:
             known = told.at(step.offset, step.offset + step.bytes)
             old = any(k is not None and k != d for k, d in zip(known, shown.data, strict=True))
@@ -94,7 +97,7 @@ def rewrites(case: Case) -> bool:
 def rewriting(case: Case, outcome: Outcome) -> Rewriting:
     """What the rewriting of a case has done; its children must all be known at the end."""
     told = Told(case)
-    for step, shown in _steps(case, outcome):
+    for step, shown in steps(case, outcome):
         told.take(step, shown)
     assert outcome.contents is not None
     held = list(outcome.contents.values())
@@ -122,13 +125,13 @@ def unasked(case: Case, outcome: Outcome) -> int:
     )
 
 
-def _steps(case: Case, outcome: Outcome) -> Iterator[tuple[Step, StepOutcome]]:
+def steps(case: Case, outcome: Outcome) -> Iterator[tuple[Step, StepOutcome]]:
     """The steps with what was seen of them, without that of opening the node."""
     return zip(case.steps, outcome.steps[1:], strict=False)
 
 
 def _not_written(case: Case, outcome: Outcome) -> Iterator[tuple[Step, StepOutcome]]:
     """The steps in which the guest writes nothing."""
-    for step, shown in _steps(case, outcome):
+    for step, shown in steps(case, outcome):
         if all(part.verb not in WRITES for part in step.parts or (step,)):
             yield step, shown

@@ -87,16 +87,18 @@ def test_it_is_played_and_told() -> None:
 
 def test_what_becomes_of_the_claims() -> None:
     finding = safety([], lambda done, more: None)
-    lacking, healing = finding.verdicts
+    lacking, healing, repair = finding.verdicts
     assert (lacking.claim, lacking.holds) == ("no auto-sync after a node failed", Holds.YES)
     assert (healing.claim, healing.holds) == ("rewrite-corrupted heals what was missed", Holds.IF)
     rows = [row for row in finding.tables[0].rows if str(row[0]).startswith(f"{NO_AUTO_SYNC}/")]
     stale, silent = (sum(bool(row[at]) for row in rows) for at in (3, 4))
     assert 0 < silent < stale < len(rows)
     assert lacking.figure.startswith(
-        f"old bytes returned with ret 0 in {stale} of {len(rows)} cases, without any event of that "
+        f"Old bytes returned with ret 0 in {stale} of {len(rows)} cases, without any event of that "
         f"read in {silent}; 0 writes "
     )
+    assert repair.holds is Holds.IF
+    assert "with all of that in 5 of 9 cases" in repair.figure
 
 
 def test_what_is_not_as_stated_is_told(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
