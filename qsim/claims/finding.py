@@ -28,16 +28,24 @@ class Holds(Enum):
 class Verdict:
     """A claim and what became of it.
 
+    All of it is one line; the page has the rest.
+
     :param claim: a sentence, as short as it can be.
-    :param figure: what it rests on, with units; the condition first if there is one.
+    :param figure: what it rests on, with units.
+    :param condition: under which it holds.
     """
 
     claim: str
     holds: Holds
     figure: str
+    condition: str = ""
+
+    def __post_init__(self) -> None:
+        assert bool(self.condition) == (self.holds is Holds.IF), self.claim
 
     def __str__(self) -> str:
-        return f"{self.claim}: {self.holds.value}. {self.figure}"
+        condition = f": {self.condition}" if self.condition else ""
+        return f"{self.claim}: {self.holds.value}{condition}. {self.figure}"
 
 
 @dataclass(frozen=True)

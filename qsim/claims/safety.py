@@ -130,35 +130,33 @@ def _no_auto_sync(plays: Sequence[Play], where: str) -> Verdict:
     return Verdict(
         "no auto-sync after a node failed",
         Holds.NO if written else Holds.YES,
-        f"Old bytes returned with ret 0 in {stale} of {len(plays)} cases, without any event of "
-        f"that read in {silent}; {written} writes to a child that neither the guest nor "
-        f"rewrite-corrupted asked for ({where})",
+        f"old bytes with ret 0 in {stale} of {len(plays)} cases, without any event of that read in "
+        f"{silent}; {written} writes that neither guest nor rewrite-corrupted asked for ({where})",
     )
 
 
 def _rewrite_corrupted(plays: Sequence[Play], where: str) -> Verdict:
     counts = Counter(rewriting(play.case, play.model) for play in plays if rewrites(play.case))
     healed, lost, none = (counts[one] for one in Rewriting)
-    holds = Holds.NO if not healed else Holds.IF if len(counts) > 1 else Holds.YES
+    condition = "who has it outvotes who has not, and it is read" if healed else ""
     return Verdict(
         "rewrite-corrupted heals what was missed",
-        holds,
-        "Only what is read, and only where those that have it outvote those that have not: of "
-        f"{counts.total()} cases {healed} healed what was read, {none} nothing, and {lost} lost "
+        Holds.IF if healed else Holds.NO,
+        f"of {counts.total()} cases {healed} healed what was read, {none} nothing, and {lost} lost "
         f"the last copy of what the guest had written ({where})",
+        condition,
     )
 
 
 def _block_jobs(plays: Sequence[Play], where: str) -> Verdict:
     came = Counter(newcomer(play.case, play.model) for play in plays)
     killed = sum(play.case.is_killed for play in plays)
+    condition = "the node returns what the guest wrote, as the job reads through it"
     return Verdict(
-        "quorum and block jobs together can become a replicated image",
+        "quorum and block jobs can become a replicated image",
         Holds.IF if came[True] else Holds.NO,
-        "If whoever reads through the node gets what the guest wrote, as the job reads like the "
-        "guest: a mirror that replaces a child, while the guest writes, leaves it with all of "
-        f"that in {came[True]} of {came[True] + came[False]} cases; in the others it has copied "
-        "the old bytes of a first child or of a majority.  Somebody has to start it, and nothing "
-        f"remembers it: {killed} cases kill the process, and the node opens with the old children "
-        f"({where})",
+        f"a mirror with replaces left the newcomer with all of it in {came[True]} of "
+        f"{came[True] + came[False]} cases, the guest writing on; after a crash nothing remembers "
+        f"it ({killed} cases) ({where})",
+        condition if came[True] else "",
     )

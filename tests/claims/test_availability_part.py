@@ -32,9 +32,9 @@ def rows(finding: Finding, name: str) -> list[dict]:
 def test_the_verdicts_say_when_it_holds(finding: Finding):
     restart, safety, replicated = finding.verdicts
     assert [verdict.holds for verdict in finding.verdicts] == [Holds.IF, Holds.NO, Holds.IF]
-    assert "5 in a pair" in restart.figure and "19 if they may start anywhere" in restart.figure
-    assert "pairs: 14 %" in safety.figure
-    assert "no auto-sync" in replicated.figure
+    assert "5 free slots each 20 of 20" in restart.figure and "in a pair 5;" in restart.figure
+    assert "with 8 hosts (in pairs 14 %)" in safety.figure
+    assert replicated.condition == "a tool outside QEMU does it"
 
 
 def test_simulation_and_formulas_do_not_differ(finding: Finding):

@@ -94,11 +94,11 @@ def test_what_becomes_of_the_claims() -> None:
     stale, silent = (sum(bool(row[at]) for row in rows) for at in (3, 4))
     assert 0 < silent < stale < len(rows)
     assert lacking.figure.startswith(
-        f"Old bytes returned with ret 0 in {stale} of {len(rows)} cases, without any event of that "
-        f"read in {silent}; 0 writes "
+        f"old bytes with ret 0 in {stale} of {len(rows)} cases, without any event of that read in "
+        f"{silent}; 0 writes "
     )
     assert repair.holds is Holds.IF
-    assert "with all of that in 5 of 9 cases" in repair.figure
+    assert "with all of it in 5 of 9 cases" in repair.figure
 
 
 def test_what_is_not_as_stated_is_told(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from qsim.claims.finding import Finding, Holds, Plot, Table, Verdict
 from qsim.claims.written import write
 
 FINDING = Finding(
-    verdicts=[Verdict("it is so", Holds.IF, "If asked: 1 ms")],
+    verdicts=[Verdict("it is so", Holds.IF, "1 ms", "it is asked")],
     tables=[Table("numbers", ("what", "time_ms"), (("a, b", 1.5), ("c", 2)))],
     plots=[Plot("line", lambda figure: figure.add_subplot().plot([1, 2], [3, 4]) and None)],
 )
@@ -37,7 +37,9 @@ def test_a_line_for_each_claim_ends_it(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setitem(parts.PARTS, "reading", one)
     result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(tmp_path)])
     assert result.exit_code == 0
-    assert result.output.splitlines()[-1] == ("it is so: holds under a condition. If asked: 1 ms")
+    assert result.output.splitlines()[-1] == (
+        "it is so: holds under a condition: it is asked. 1 ms"
+    )
 
 
 def test_a_difference_is_told_last_and_is_status_1(

@@ -81,7 +81,7 @@ SLOW = Medium("slow", 20.0, 0.2)
 #: One request in ten fails, as fast as another succeeds.
 FAILING = Medium("failing", 0.2, 0.3, fails=sometimes(0.1))
 #: A link that goes and comes: while it is gone, a request fails after the time-out.
-FLAPPING = Medium("flapping", 0.2, 0.3, fails=flapping(45, 5), failing_ms=30.0)
+FLAPPING = Medium("flapping", 0.2, 0.3, fails=flapping(57, 3), failing_ms=30.0)
 #: A host that is gone and says so at once.
 GONE = Medium("gone", 0.2, 0.3, fails=always)
 #: No time at all: what is measured then is the harness.
