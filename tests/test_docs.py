@@ -42,6 +42,7 @@ BY_HAND = {
         "qsim fuzz --qemu /usr/bin/qemu-system-x86_64 --count 1000 --seed 7",
         "pytest conformance --qemu=/usr/bin/qemu-system-x86_64 --fuzz=1000 --seed=7",
     ): "takes minutes",
+    ("qsim claims --qemu /usr/bin/qemu-system-x86_64",): "takes minutes, and no two are alike",
     ("python -m tools.releases unpack",): "needs a mirror of Debian",
     ("qsim compare bad.yaml",): "there is no such file",
 }

@@ -44,8 +44,8 @@ class Verdict:
         assert bool(self.condition) == (self.holds is Holds.IF), self.claim
 
     def __str__(self) -> str:
-        condition = f": {self.condition}" if self.condition else ""
-        return f"{self.claim}: {self.holds.value}{condition}. {self.figure}"
+        condition = f" ({self.condition})" if self.condition else ""
+        return f"{self.claim}: {self.holds.value}{condition}: {self.figure}"
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,19 @@ That the cases hold is for the suite, which plays them on the model and on each 
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from qsim.claims.availability.part import availability
+from qsim.claims.finding import Table
+from qsim.claims.reading.part import table
+from qsim.claims.reading.predict import predict
+from qsim.claims.reading.settings import BASE, BY_NUMBER, SETTINGS, Setting
 from qsim.claims.safety import NO_AUTO_SYNC, cases
 from qsim.claims.stale import reads
 from qsim.outcome import against_fixture
@@ -98,3 +104,53 @@ def test_the_series_has_the_hazard_too(shipped_cases: list[Case]) -> None:
         wanted = revision(name)
         for case in cases_of(told, wanted):
             assert not against_fixture(case, run_model(case, wanted))
+
+
+def _written(name: str) -> list[list[str]]:
+    with (PAGE.parent / "claims" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def _cells(table: Table) -> list[list[str]]:
+    return [list(table.columns), *([str(cell) for cell in row] for row in table.rows)]
+
+
+def test_the_page_has_the_figures_of_the_written_table() -> None:
+    head, *rows = _written("reading")
+    told = re.findall(
+        r"^\| (.*(?:fifo|quorum)) \| ([\d.]+(?: \| [\d.]+){5}) \|$", PAGE.read_text(), re.M
+    )
+    columns = ("requests_per_read", "bytes_per_read")
+    assert [name for name, _ in told] == [row[0] for row in rows if row[0] != BASE.name]
+    for name, figures in told:
+        row = dict(zip(head, next(row for row in rows if row[0] == name), strict=True))
+        # Requests and bytes are one figure, as what is predicted is what was measured.
+        assert all(row[f"{one}_predicted"] == row[f"{one}_measured"] for one in columns)
+        values = [row[f"{one}_measured"] for one in columns]
+        values += [
+            row[f"{q}_ms_{who}"] for q in ("p50", "p99") for who in ("predicted", "measured")
+        ]
+        digits = (2, 0, 2, 2, 2, 2)
+        wanted = [f"{float(one):.{n}f}" for one, n in zip(values, digits, strict=True)]
+        assert figures.split(" | ") == wanted, name
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("reading", (BASE, *SETTINGS)), ("reading-by-number", BY_NUMBER)]
+)
+def test_predictions_of_the_page_are_made_again(name: str, settings: Sequence[Setting]) -> None:
+    head, *rows = _written(name)
+    reads, seed = int(rows[0][head.index("reads")]), 2014
+    costs = {one.name: predict(one, reads, seed, revision("7.2")) for one in settings}
+    mine = table(name, settings, costs, {})
+    for written, row in zip(rows, mine.rows, strict=True):
+        told = dict(zip(head, written, strict=True))
+        for column, cell in zip(mine.columns, row, strict=True):
+            assert told[column] == str(cell), (written[0], column)
+
+
+def test_availability_of_the_page_is_what_its_seed_gives_anywhere() -> None:
+    finding = availability(2014, lambda done, more: None)
+    assert not finding.differences
+    for one in finding.tables:
+        assert _cells(one) == _written(one.name), one.name

@@ -38,7 +38,7 @@ def test_a_line_for_each_claim_ends_it(tmp_path: Path, monkeypatch: pytest.Monke
     result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(tmp_path)])
     assert result.exit_code == 0
     assert result.output.splitlines()[-1] == (
-        "it is so: holds under a condition: it is asked. 1 ms"
+        "it is so: holds under a condition (it is asked): 1 ms"
     )
 
 

@@ -50,8 +50,8 @@ def found(predicted: Costs, measured: Costs) -> Finding:
             _as_predicted(predicted, measured),
         ],
         tables=[
-            _table("reading", (BASE, *SETTINGS), predicted, measured),
-            _table("reading-by-number", BY_NUMBER, predicted, measured),
+            table("reading", (BASE, *SETTINGS), predicted, measured),
+            table("reading-by-number", BY_NUMBER, predicted, measured),
         ],
         plots=[
             Plot("reading-latency", lambda figure: quantiles(figure, predicted, measured), (8, 6)),
@@ -70,7 +70,8 @@ def found(predicted: Costs, measured: Costs) -> Finding:
     )
 
 
-def _table(name: str, settings: Sequence[Setting], predicted: Costs, measured: Costs) -> Table:
+def table(name: str, settings: Sequence[Setting], predicted: Costs, measured: Costs) -> Table:
+    """What each setting costs, predicted and measured side by side."""
     columns = ["setting", "pattern", "children", "reads"]
     values: list[tuple[str, Callable[[Cost], float]]] = [
         ("requests_per_read", lambda cost: round(cost.requests_per_read, 4)),
