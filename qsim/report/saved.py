@@ -67,7 +67,7 @@ def asked(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _case(raw: dict[str, Any], outcome: Outcome, emitted: Outcome | None) -> Tall:
-    case = load_asked(raw)
+    case = load_asked(asked(raw))
     members = _listed(case.options, case.children)
     shown = outcome.steps
     events = [_events(i, shown[i], emitted) for i in range(len(shown))]
@@ -80,6 +80,7 @@ def _case(raw: dict[str, Any], outcome: Outcome, emitted: Outcome | None) -> Tal
     opened = _expect(case.opening, shown[0], events[0], members) if shown else {}
     if opened:
         written["open"] = opened
+    jobs = _beside_job(case.steps, shown[1:])
     steps = [
         Tall(step)
         if any(verb in step for verb in SILENT)
@@ -91,8 +92,7 @@ def _case(raw: dict[str, Any], outcome: Outcome, emitted: Outcome | None) -> Tal
                     shown[i + 1],
                     events[i + 1],
                     members,
-                    # Unasked, a case cannot tell where its job ends.
-                    bool(case.steps[i].job) and not _ended(shown[1 : i + 1]),
+                    jobs[i],
                 ),
             }
         )
@@ -109,9 +109,15 @@ def _case(raw: dict[str, Any], outcome: Outcome, emitted: Outcome | None) -> Tal
     return written
 
 
-def _ended(shown: Sequence[StepOutcome]) -> bool:
-    """Whether a job has ended in these steps."""
-    return any(event.name in JOB_ENDS for step in shown for event in step.events)
+def _beside_job(steps: Sequence[Step], shown: Sequence[StepOutcome]) -> list[bool]:
+    """For each step whether a job was there: asked only, a case cannot tell where its job ends."""
+    there, found = False, []
+    for step, seen in zip(steps, shown, strict=False):
+        started = step.command == "blockdev-mirror" and seen.error is None
+        there = step.verb != "kill" and (there or started)
+        found.append(there)
+        there = there and not any(event.name in JOB_ENDS for event in seen.events)
+    return found
 
 
 def _events(i: int, shown: StepOutcome, emitted: Outcome | None) -> Sequence[Event]:

@@ -6,11 +6,21 @@ from __future__ import annotations
 from typing import Any
 
 from qsim.scenario.case import Case, Expectation
+from qsim.scenario.jobs import Jobs
 from qsim.scenario.lines import Document, Path
 from qsim.scenario.load import Loader
 
 
+class _AskedJobs(Jobs):
+    def second(self, path: Path) -> None:
+        """Whether the first is there still is not said."""
+
+
 class _AskedLoader(Loader):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.jobs = _AskedJobs(self.fail, bool(self.raw.get("images")))
+
     def expectation(self, raw: Any, path: Path, verb: str, step: Any) -> Expectation | None:
         """Nothing is expected."""
         return None

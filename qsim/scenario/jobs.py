@@ -32,7 +32,7 @@ class Jobs:
         :raise ScenarioError: for what cannot be said or done then.
         """
         if "kill" in raw:
-            self._killed(path)
+            self._killed(raw, path)
         if raw.get("qmp", {}).get("execute") == "blockdev-mirror":
             self._mirror(raw, path)
         if self.name:
@@ -45,7 +45,10 @@ class Jobs:
         if any(one.name in JOB_ENDS and one.get("device") == self.name for one in events):
             self.name = ""
 
-    def _killed(self, path: Path) -> None:
+    def _killed(self, raw: dict[str, Any], path: Path) -> None:
+        for key in ("faults", "complete"):
+            if key in raw:
+                raise self._fail((*path, key), "nothing is asked in a kill; leave it out")
         if self._images:
             message = "a process with image files is not killed: they are not the harness's own"
             raise self._fail((*path, "kill"), message)
@@ -58,12 +61,19 @@ class Jobs:
         if "error" in (raw.get("expect") or {}) or into_itself:
             return
         if self.name:
-            raise self._fail(path, f"there is a job already: {self.name}")
+            self.second(path)
         if self._images:
             raise self._fail(path, "what images are asked cannot be seen, so no job runs on them")
         if not isinstance(arguments.get("job-id"), str):
             raise self._fail((*path, "qmp"), "a job needs a job-id, by which its events are known")
         self.name = arguments["job-id"]
+
+    def second(self, path: Path) -> None:
+        """A job is to start while one is there.
+
+        :raise ScenarioError: always.
+        """
+        raise self._fail(path, f"there is a job already: {self.name}")
 
     def _beside(self, raw: dict[str, Any], path: Path) -> None:
         """What children are asked beside a job depends on its pace, so nobody can name it."""

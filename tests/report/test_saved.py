@@ -13,7 +13,7 @@ from qsim.fuzz.run import model_of
 from qsim.fuzz.schedule import Concrete, concrete
 from qsim.outcome import against_fixture
 from qsim.quorum.revisions import REVISIONS, revision
-from qsim.report.saved import Head, content_of, saved
+from qsim.report.saved import Head, asked, content_of, saved
 from qsim.scenario import ScenarioError
 from qsim.scenario.asked import load_asked
 from qsim.scenario.content import parse_content
@@ -67,3 +67,34 @@ def test_requests_and_contents_have_their_short_forms() -> None:
 def test_any_bytes_have_a_content() -> None:
     for data in (b"", b"A", b"AB" * 300, bytes(512), bytes(range(256)), b"\xff" * 9 + b"A"):
         assert parse_content(content_of(data), len(data)).data.read(0, len(data)) == data
+
+
+def test_after_a_job_requests_are_expected_again_and_a_second_one_can_follow() -> None:
+    def mirror(job: str, target: str, replaces: str) -> dict[str, Any]:
+        arguments = {"job-id": job, "device": "q", "target": target, "replaces": replaces}
+        given = {**arguments, "sync": "full"}
+        return {"qmp": {"execute": "blockdev-mirror", "arguments": given}, "expect": {}}
+
+    def complete(job: str) -> dict[str, Any]:
+        return {"qmp": {"execute": "block-job-complete", "arguments": {"device": job}}}
+
+    read = {"read": [0, 512], "expect": {"ret": 0, "data": "A", "requests": "all"}}
+    raw = {
+        "name": "two jobs",
+        "children": {"c0": "A", "c1": "A", "s0": "S"},
+        "spares": ["s0"],
+        "quorum": {"vote-threshold": 1},
+        "since": "7.2",
+        "steps": [
+            mirror("j", "s0", "c1"), complete("j"), read, mirror("k", "c1", "s0"), read,
+            complete("k"), read,
+        ],
+    }  # fmt: skip
+    outcome = run_model(load_asked(asked(raw)), revision("7.2"))
+    text = saved(raw, outcome, Head("jobs", "", "here", "7.2"))
+    (case,) = load_text("saved.yaml", text, NAMES)
+    assert [step.job for step in case.steps] == ["j", "j", "", "k", "k", "k", ""]
+    assert [step.expect.requests is None for step in case.steps if step.expect] == [
+        True, True, False, True, True, True, False,
+    ]  # fmt: skip
+    assert against_fixture(case, outcome) == []
