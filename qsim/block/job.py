@@ -105,12 +105,14 @@ class BlockJob:
     def user_complete(self) -> None:
         """job_complete(), by a command.
 
-        :raise QmpError: unless it is ready.
+        :raise QmpError: unless it is ready and nobody has cancelled it.
         """
         if self.status != "ready":
             raise QmpError(
                 f"Job '{self.id}' in state '{self.status}' cannot accept command verb 'complete'"
             )
+        if self.cancelled:
+            raise QmpError(f"The active block job '{self.id}' cannot be completed")
         self.complete()
 
     def user_cancel(self, force: bool) -> None:

@@ -37,11 +37,14 @@ class Job:
         self._asked: asyncio.Future[bool] | None = None
 
     def told(self, command: asyncio.Future[Any]) -> None:
-        """A command that is to end it is over; unless it was refused, the job does."""
-        self.ending = not command.cancelled() and command.exception() is None
+        """A command that is to end it is over; unless it was refused, the job does.
+
+        One that is refused later takes nothing back.
+        """
+        self.ending = self.ending or not (command.cancelled() or command.exception())
 
     def goes_on(self) -> None:
-        """A step begins in which the job may have something to do."""
+        """A step begins in which the job may have something to do, or a child has answered it."""
         self._deadline = time.monotonic() + PATIENCE_S
 
     def asked(self, process: QemuProcess) -> asyncio.Future[bool]:

@@ -86,6 +86,8 @@ class Rounds:
                     self.played.completed[-1].append(time.time())
                 for held, reply in gone:
                     await self._answer(held.cookie, reply)
+                if self.job is not None:
+                    self.job.goes_on()
                 continue
             if task.done() and await self._job_rests():
                 return

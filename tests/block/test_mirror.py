@@ -166,6 +166,14 @@ def test_cancelled_when_ready_it_ends_as_a_copy(played: Callable[..., Outcome]) 
     assert asked(outcome.steps[3], "c0", "s0") == ["c0 read 0 512"]
 
 
+def test_cancelled_it_cannot_be_completed_any_more(played: Callable[..., Outcome]) -> None:
+    stopped = {"write": [0, 512, "W"], "stop-after": "c0 write"}
+    cancel = {**command("block-job-cancel"), "stop-after": "c0 read"}
+    shown = played(mirror(), stopped, cancel, command("block-job-complete")).steps[4]
+    assert shown.error == ("GenericError", "The active block job 'j' cannot be completed")
+    assert events(shown) == ["BLOCK_JOB_COMPLETED j"]
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_cancelled_before_it_is_ready_it_is_cancelled_by_force(
     played: Callable[..., Outcome], force: bool

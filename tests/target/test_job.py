@@ -80,6 +80,12 @@ def test_a_refused_command_does_not_end_it() -> None:
             job.told(told)
             assert job.ending is ending
             told.exception()
+        # What is refused later takes nothing back.
+        told = asyncio.get_running_loop().create_future()
+        told.set_exception(ValueError())
+        job.told(told)
+        assert job.ending
+        told.exception()
 
     asyncio.run(run())
 
