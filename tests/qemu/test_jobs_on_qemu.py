@@ -67,6 +67,19 @@ CASES = f"""
   - write: [0, 512, X]
     expect: {{ret: 0, requests: all}}
   contents: {{c0: "X:512 A", c1: "X:512 A", s0: A}}
+- name: killed while its main loop waits for a child
+  size: 256k
+  children: {{c0: A, c1: A, s0: S}}
+  spares: [s0]
+  quorum: {{vote-threshold: 1}}
+  steps:
+  - qmp: {MIRROR}
+    expect: {{events: [BLOCK_JOB_READY j]}}
+  - qmp: {{execute: block-job-complete, arguments: {{device: j}}}}
+    stop-after: s0 flush
+    expect: {{}}
+  - kill: true
+  contents: {{s0: A}}
 - name: read
   steps:
   - read: [0, 512]
@@ -117,7 +130,9 @@ def test_a_job_that_is_left_is_gone_before_the_next_case(
     assert not any(jobs)
 
 
-@pytest.mark.parametrize("name", ["killed", "killed and killed again"])
+@pytest.mark.parametrize(
+    "name", ["killed", "killed and killed again", "killed while its main loop waits for a child"]
+)
 def test_a_killed_process_is_the_scenarios_own_and_leaves_nothing(
     qemu: str,
     name: str,
