@@ -172,6 +172,9 @@ def against_fixture(case: Case, outcome: Outcome) -> list[Difference]:
         if expect is not None:
             found += _step_against(i, expect, outcome.steps[i], outcome, not step.allowed)
             contents = {**contents, **expect.contents}
+        elif end := outcome.steps[i].exit:
+            # Nothing is seen of a kill, say, but that the process had not ended before.
+            found.append(Difference(i, outcome.steps[i].label, "exit", "none", exit_text(end)))
         if expect is not None and expect.undefined and not outcome.sees_memory:
             break
     if outcome.contents is not None:

@@ -299,6 +299,19 @@ def test_where_an_assertion_stood_is_not_compared(load: Load) -> None:
     assert one(against_fixture(case, outcome)) == (1, "exit")
 
 
+def test_an_end_in_a_step_of_which_nothing_is_seen_differs(load: Load) -> None:
+    (case,) = load("""
+        - name: a
+          steps:
+          - kill: true
+        """)
+    ended = StepOutcome("kill")
+    outcome = Outcome("w", [StepOutcome("open", returns={}), ended])
+    assert against_fixture(case, outcome) == []
+    ended.exit = (-6, "")
+    assert one(against_fixture(case, outcome)) == (1, "exit")
+
+
 def test_after_an_expected_exit_nothing_else_of_the_step_counts(load: Load) -> None:
     (case,) = load("""
         - name: a
