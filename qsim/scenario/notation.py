@@ -87,7 +87,8 @@ def parse_event(text: str) -> Event:
         return _job_event(text, name, words)
     raise ValueError(
         f"{text!r} is no event; write QUORUM_REPORT_BAD TYPE NODE SECTOR SECTORS [ERRNO] "
-        "or QUORUM_FAILURE NODE SECTOR SECTORS"
+        "or QUORUM_FAILURE NODE SECTOR SECTORS, or of a job "
+        f"{', '.join(JOB_EVENTS)} JOB"
     )
 
 

@@ -157,6 +157,14 @@ WRONG = {
         (START, "- {kill: true, expect: {}}"),
         "11: cases[0].steps[1].expect: nothing is seen of a kill",
     ),
+    "a kill with faults": (
+        (START, "- {kill: true, faults: {c0: EIO}}"),
+        "11: cases[0].steps[1].faults: nothing is asked in a kill; leave it out",
+    ),
+    "a kill with an order": (
+        (START, "- {kill: true, complete: [c0]}"),
+        "11: cases[0].steps[1].complete: nothing is asked in a kill; leave it out",
+    ),
     "a kill that is none": (
         (START, "- kill: false"),
         "11: cases[0].steps[1].kill: True was expected",
