@@ -37,6 +37,11 @@ class Play:
     binary: Outcome | None = None
 
     @property
+    def seen(self) -> Outcome:
+        """What the claims rest on: the binary's, where there is one."""
+        return self.binary or self.model
+
+    @property
     def differences(self) -> list[str]:
         """Where fixture, model and binary part: a sentence each."""
         witnesses = [self.model, *([self.binary] if self.binary else [])]
@@ -49,7 +54,7 @@ class Play:
     @property
     def row(self) -> tuple[str | int, ...]:
         """The row of the table."""
-        found = reads(self.case, self.model)
+        found = reads(self.case, self.seen)
         binary = self.binary.witness if self.binary else "not played"
         return (
             self.case.id,
@@ -91,7 +96,9 @@ def safety(binaries: Sequence[str], tell: Tell) -> Finding:
     )
     missed = _once([play for play in plays if play.case.family == NO_AUTO_SYNC])
     if missed:
-        where = "on the model" + (" and " * bool(binaries)) + ", ".join(_witnesses(plays))
+        # Who differs from the model does not vouch for what is said of it.
+        agreeing = [] if binaries and finding.differences else ["the model"]
+        where = "on " + " and ".join([*agreeing, *_witnesses(plays)])
         finding.verdicts = [_no_auto_sync(missed, where), _rewrite_corrupted(missed, where)]
         repair = _once([play for play in plays if play.case.family == REPAIR])
         finding.verdicts.append(_block_jobs(repair, where))
@@ -124,9 +131,9 @@ def _witnesses(plays: Sequence[Play]) -> list[str]:
 
 def _no_auto_sync(plays: Sequence[Play], where: str) -> Verdict:
     """What is lacking is lacking as long as no child is written without being asked to."""
-    found: list[Reads] = [reads(play.case, play.model) for play in plays]
+    found: list[Reads] = [reads(play.case, play.seen) for play in plays]
     stale, silent = sum(one.stale > 0 for one in found), sum(one.silent > 0 for one in found)
-    written = sum(unasked(play.case, play.model) for play in plays if not rewrites(play.case))
+    written = sum(unasked(play.case, play.seen) for play in plays if not rewrites(play.case))
     return Verdict(
         "no auto-sync after a node failed",
         Holds.NO if written else Holds.YES,
@@ -136,7 +143,7 @@ def _no_auto_sync(plays: Sequence[Play], where: str) -> Verdict:
 
 
 def _rewrite_corrupted(plays: Sequence[Play], where: str) -> Verdict:
-    counts = Counter(rewriting(play.case, play.model) for play in plays if rewrites(play.case))
+    counts = Counter(rewriting(play.case, play.seen) for play in plays if rewrites(play.case))
     healed, lost, none = (counts[one] for one in Rewriting)
     condition = "who has it outvotes who has not, and it is read" if healed else ""
     return Verdict(
@@ -149,7 +156,7 @@ def _rewrite_corrupted(plays: Sequence[Play], where: str) -> Verdict:
 
 
 def _block_jobs(plays: Sequence[Play], where: str) -> Verdict:
-    came = Counter(newcomer(play.case, play.model) for play in plays)
+    came = Counter(newcomer(play.case, play.seen) for play in plays)
     killed = sum(play.case.is_killed for play in plays)
     condition = "the node returns what the guest wrote, as the job reads through it"
     return Verdict(

@@ -4,13 +4,18 @@ no trouble."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from matplotlib.figure import Figure
 
-from qsim.claims.availability import sizes
+from qsim.claims.availability import part, sizes
 from qsim.claims.availability.failure import Failure
+from qsim.claims.availability.interval import Interval
 from qsim.claims.availability.part import availability, steps
 from qsim.claims.availability.schemes import PAIRS, SCATTERED, SCHEMES, SIZES, setting
+from qsim.claims.availability.setting import Policy, Setting
+from qsim.claims.availability.twenty import Point
 from qsim.claims.finding import Finding, Holds, Table
 
 
@@ -35,6 +40,30 @@ def test_the_verdicts_say_when_it_holds(finding: Finding):
     assert "5 free slots each 20 of 20" in restart.figure and "in a pair 5;" in restart.figure
     assert "with 8 hosts (in pairs 14 %)" in safety.figure
     assert replicated.condition == "a tool outside QEMU does it"
+
+
+def test_the_verdicts_are_of_the_figures():
+    pair, few = (Setting(hosts, 20, 25, Policy.SCATTERED) for hosts in (2, 20))
+    one = replace(few, slots_per_host=21)
+    sure, more = Interval(5.0, 0.0), Interval(6.0, 0.1)
+
+    def points(scattered: Interval) -> list[Point]:
+        return [
+            *(Point(x, PAIRS, sure, None, 1) for x in (pair, replace(pair, slots_per_host=21))),
+            *(Point(x, SCATTERED, scattered, None, 1) for x in (few, one)),
+        ]
+
+    assert part._restart(points(more)).holds is Holds.IF
+    assert part._restart(points(sure)).holds is Holds.NO
+
+
+def test_a_difference_from_the_formula_is_told():
+    of = Setting(20, 20, 25, Policy.SCATTERED)
+    known = Interval(12.0, 0.1)
+    near, far = (Point(of, SCATTERED, known, expected, 400) for expected in (12.2, 13.0))
+    assert part._differences([near], [], []) == []
+    (told,) = part._differences([near, far], [], [])
+    assert told.endswith("5 free: VMs: 12 simulated, 13 by the closed form")
 
 
 def test_simulation_and_formulas_do_not_differ(finding: Finding):

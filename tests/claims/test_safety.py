@@ -4,19 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from qsim.claims.finding import Holds
-from qsim.claims.safety import COLUMNS, NO_AUTO_SYNC, safety
+from qsim.claims.safety import COLUMNS, NO_AUTO_SYNC, Play, cases, safety
 from qsim.claims.stale import Reads, Rewriting, reads, rewriting, unasked
 from qsim.outcome import Outcome
+from qsim.quorum.revisions import revision
 from qsim.scenario import Case
 from qsim.scenario.asked import load_asked
 from qsim.scenario.short import parse_short
+from qsim.target.model import run_model
 
 Load = Callable[[str], list[Case]]
-Play = Callable[[Case], Outcome]
+Player = Callable[[Case], Outcome]
 
 FIFO = "children=O,O pattern=fifo;"
 HAS_MISSED = "c0: write EIO x1; write 0 512 N;"
@@ -52,7 +55,7 @@ HAS_MISSED = "c0: write EIO x1; write 0 512 N;"
         (f"{FIFO} c0: EIO x1; write 0 512 N | write 512 512 N; read 0 512", Reads(1, 1, 1)),
     ],
 )
-def test_stale(text: str, wanted: Reads, play: Play) -> None:
+def test_stale(text: str, wanted: Reads, play: Player) -> None:
     case = load_asked(parse_short(text))
     assert reads(case, play(case)) == wanted
 
@@ -69,7 +72,7 @@ def test_stale(text: str, wanted: Reads, play: Play) -> None:
         ("children=N,O,N; write 0 512 N", Rewriting.NOTHING, 0),
     ],
 )
-def test_rewriting(text: str, wanted: Rewriting, writes: int, play: Play) -> None:
+def test_rewriting(text: str, wanted: Rewriting, writes: int, play: Player) -> None:
     case = load_asked(parse_short(f"threshold=2 rewrite=on; {text}"))
     outcome = play(case)
     assert (rewriting(case, outcome), unasked(case, outcome)) == (wanted, writes)
@@ -99,6 +102,27 @@ def test_what_becomes_of_the_claims() -> None:
     )
     assert repair.holds is Holds.IF
     assert "with all of it in 5 of 9 cases" in repair.figure
+
+
+def test_what_is_said_of_a_binary_is_what_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = revision("7.2")
+    case = next(
+        case for case in cases() if case.id == f"{NO_AUTO_SYNC}/fifo-first-child-misses-a-write"
+    )
+    model = run_model(case, wanted)
+    # One that has read the guest's bytes after all.
+    steps = [replace(step, data=step.data and b"N" * len(step.data)) for step in model.steps]
+    for binary, stale, where in (
+        (replace(model, witness="QEMU 0"), 1, "(on the model and QEMU 0)"),
+        (replace(model, witness="QEMU 0", steps=steps), 0, "(on QEMU 0)"),
+    ):
+        plays = [Play(case, wanted, model, binary)]
+        monkeypatch.setattr("qsim.claims.safety._plays", lambda *_, plays=plays: iter(plays))
+        finding = safety(["qemu"], lambda done, more: None)
+        assert finding.tables[0].rows[0][3] == stale
+        figure = finding.verdicts[0].figure
+        assert f"in {stale} of 1 cases" in figure and figure.endswith(where)
+        assert bool(finding.differences) == (not stale)
 
 
 def test_what_is_not_as_stated_is_told(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
