@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,7 +49,7 @@ def write(finding: Finding, folder: Path) -> list[Path]:
 
 def _write_table(table: Table, folder: Path) -> Path:
     path = folder / f"{table.name}.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with _whole(path) as new, new.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table.columns)
         writer.writerows(table.rows)
@@ -65,5 +67,17 @@ def _draw(plot: Plot, folder: Path) -> list[Path]:
         for path in paths:
             # Neither date nor version, so that the same figures make the same file.
             blank = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-            figure.savefig(path, dpi=DPI, metadata=blank)
+            with _whole(path) as new:
+                figure.savefig(new, dpi=DPI, metadata=blank, format=path.suffix[1:])
     return paths
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Where to write what is ``path`` when it is whole; nothing is left of what is interrupted."""
+    new = path.with_name(f".{path.name}.new")
+    try:
+        yield new
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)

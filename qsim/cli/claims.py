@@ -47,7 +47,13 @@ from qsim.progress import progress
     show_default=True,
     help="Guest reads in each setting.",
 )
-@click.option("--seed", default=2014, show_default=True, help="Of all that is drawn.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=2014,
+    show_default=True,
+    help="Of all that is drawn.",
+)
 @reports
 def claims(names: tuple[str, ...], qemu: str | None, out: Path, reads: int, seed: int) -> None:
     """Put the cover letter's claims to the test: one line for each, with tables and plots.
@@ -64,9 +70,11 @@ def claims(names: tuple[str, ...], qemu: str | None, out: Path, reads: int, seed
         look_for_libraries()
     except LibraryMissing as error:
         raise click.UsageError(str(error)) from None
+    # A folder that cannot be is told now, and not after minutes.
+    out.mkdir(parents=True, exist_ok=True)
     asked = Asked(qemu, reads, seed)
     verdicts, differences = [], []
-    for name in names or PARTS:
+    for name in dict.fromkeys(names or PARTS):
         part = PARTS[name]
         with progress(name, part.steps()) as tell:
             finding = part.find(asked, tell)

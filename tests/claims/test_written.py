@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
 from qsim import cli
 from qsim.claims import parts, written
@@ -30,6 +31,22 @@ def test_tables_and_plots_are_written_and_the_same_each_time(tmp_path: Path) -> 
     assert rows == [["what", "time_ms"], ["a, b", "1.5"], ["c", "2"]]
     again = write(FINDING, tmp_path / "c")
     assert [path.read_bytes() for path in files] == [path.read_bytes() for path in again]
+    assert sorted(files) == sorted((tmp_path / "a" / "b").iterdir())
+
+
+def test_what_is_interrupted_leaves_what_was_there(tmp_path: Path) -> None:
+    def interrupted(path: Path, **_: object) -> None:
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    def draw(figure: Figure) -> None:
+        figure.savefig = interrupted  # type: ignore[method-assign]
+
+    write(FINDING, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(KeyboardInterrupt):
+        write(Finding(plots=[Plot("line", draw)]), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_line_for_each_claim_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +92,32 @@ def test_a_folder_that_cannot_be_written_is_named(
     result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(place)])
     assert result.exit_code == 2
     assert f"{place}: Not a directory" in result.output
+
+
+def test_it_is_named_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(asked: parts.Asked, tell: object) -> Finding:
+        raise AssertionError("worked")
+
+    monkeypatch.setitem(parts.PARTS, "reading", parts.Part(lambda: 1, work))
+    (tmp_path / "file").write_text("")
+    place = tmp_path / "file" / "below"
+    result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(place)])
+    assert result.exit_code == 2
+
+
+def test_a_part_that_is_named_twice_is_done_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(parts.PARTS, "reading", parts.Part(lambda: 1, lambda asked, tell: FINDING))
+    result = CliRunner().invoke(cli.main, ["claims", "reading", "reading", "--out", str(tmp_path)])
+    assert result.output.count("it is so: ") == 1
+
+
+def test_a_seed_below_zero_is_refused() -> None:
+    # NumPy takes none.
+    result = CliRunner().invoke(cli.main, ["claims", "availability", "--seed", "-5"])
+    assert result.exit_code == 2
+    assert "-5 is not in the range x>=0" in result.output
 
 
 def test_an_unknown_part_is_refused() -> None:
