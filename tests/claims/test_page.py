@@ -19,7 +19,7 @@ from qsim.claims.finding import Table
 from qsim.claims.reading.part import table
 from qsim.claims.reading.predict import predict
 from qsim.claims.reading.settings import BASE, BY_NUMBER, SETTINGS, Setting
-from qsim.claims.safety import NO_AUTO_SYNC, cases
+from qsim.claims.safety import NO_AUTO_SYNC, cases, safety
 from qsim.claims.stale import reads
 from qsim.outcome import against_fixture
 from qsim.quorum.revisions import revision
@@ -154,3 +154,59 @@ def test_availability_of_the_page_is_what_its_seed_gives_anywhere() -> None:
     assert not finding.differences
     for one in finding.tables:
         assert _cells(one) == _written(one.name), one.name
+    assert [str(verdict) for verdict in finding.verdicts] == _lines()[-len(finding.verdicts) :]
+
+
+def _lines() -> list[str]:
+    """What the page says a run ends with."""
+    after = PAGE.read_text("utf-8").partition("    $ qsim claims --qemu")[2]
+    return re.findall(r"^- (.*)$", after.partition("## ")[0], re.M)
+
+
+def test_lines_of_the_page_on_the_guest_s_data_are_made_again() -> None:
+    finding = safety([], lambda done, more: None)
+    wanted = [str(verdict).replace(" (on the model)", "") for verdict in finding.verdicts]
+    told = [line.partition(" (on the model and QEMU ")[0] for line in _lines()]
+    assert all(line in told for line in wanted)
+
+
+def test_deviations_of_the_page_are_those_of_its_tables() -> None:
+    rows = [dict(zip(head, row, strict=True)) for head, *rows in _reading() for row in rows]
+    worst = []
+    for quantile in ("p50", "p90", "p99"):
+        over = [
+            (float(row[f"{quantile}_ms_measured"]) - float(row[f"{quantile}_ms_predicted"]), row)
+            for row in rows
+        ]
+        furthest, row = max(over, key=lambda one: abs(one[0]))
+        worst.append((f"{furthest:.2f}", row["setting"]))
+    (line,) = (line for line in _lines() if line.startswith("the model predicts"))
+    assert f"up to {', '.join(figure for figure, _ in worst)} ms over it" in line
+    text = " ".join(PAGE.read_text("utf-8").split())
+    (p50, at50), (p90, at90), (p99, at99) = worst
+    assert (
+        f"The largest deviation is {p50} ms at the median (*{at50}*), {p90} at p90 (*{at90}*), "
+        f"{p99} at p99 (*{at99}*)." in text
+    )
+
+
+def _reading() -> list[list[list[str]]]:
+    return [_written("reading"), _written("reading-by-number")]
+
+
+def test_intervals_that_miss_the_closed_form_are_counted() -> None:
+    missed = every = 0
+    for name, stem in (
+        ("twenty", "restarted_{}_vms"),
+        ("sizes", "restarted_{}_percent"),
+        ("loss", "some_vm_lost_{}_percent"),
+    ):
+        head, *rows = _written(f"availability-{name}")
+        for row in rows:
+            cells = dict(zip(head, row, strict=True))
+            low, known, high = (cells[stem.format(one)] for one in ("low", "closed_form", "high"))
+            if known:
+                every += 1
+                missed += not float(low) <= float(known) <= float(high)
+    text = " ".join(PAGE.read_text("utf-8").split())
+    assert f"outside of {missed} of the {every} in the tables" in text

@@ -123,6 +123,8 @@ def test_what_is_said_of_a_binary_is_what_it_did(monkeypatch: pytest.MonkeyPatch
         figure = finding.verdicts[0].figure
         assert f"in {stale} of 1 cases" in figure and figure.endswith(where)
         assert bool(finding.differences) == (not stale)
+        beside_model = [text for text in finding.differences if "model 7.2 and QEMU 0: " in text]
+        assert bool(beside_model) == (not stale)
 
 
 def test_what_is_not_as_stated_is_told(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
