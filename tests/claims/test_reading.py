@@ -6,11 +6,15 @@ from __future__ import annotations
 from dataclasses import replace
 from math import sqrt
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from qsim.block.child import Reply, Request
 from qsim.claims.finding import Holds
 from qsim.claims.reading.cost import Cost
+from qsim.claims.reading.measure import LateChildren
 from qsim.claims.reading.medium import GONE, Medium, flapping, sometimes
 from qsim.claims.reading.part import found
 from qsim.claims.reading.predict import predict
@@ -121,6 +125,28 @@ def test_quantiles_are_values_that_were_seen() -> None:
         100,
     ]
     assert cost.mean_ms == 50.5
+
+
+def test_a_child_is_answered_when_it_is_due_and_not_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A binary shows that no answer is early; that none is late is no matter for a clock."""
+    one = setting("flapping first, fifo")
+    plans = one.plans(READS, SEED)
+    late = LateChildren(one.case(READS, plans), plans)
+    timers: list[tuple[float, Reply]] = []
+    loop = SimpleNamespace(call_later=lambda delay_s, call, reply: timers.append((delay_s, reply)))
+    monkeypatch.setattr("asyncio.get_running_loop", lambda: loop)
+    at_once: list[Reply] = []
+    arrival: Any = SimpleNamespace(request=Request("c0", "read", 0, 512), answer=at_once.append)
+    # Before reads count they are answered at once, and none fails.
+    late.arrived(arrival)
+    assert [reply.errno for reply in at_once] == [0] and not timers
+    late.begin()
+    for _ in range(READS):
+        late.arrived(arrival)
+    assert [delay_s for delay_s, _ in timers] == [due.after_ms / 1000 for due in plans["c0"]]
+    assert [bool(reply.errno) for _, reply in timers] == [due.fails for due in plans["c0"]]
+    assert any(due.fails for due in plans["c0"])
+    assert (late.cost.requests["c0"], late.cost.bytes["c0"]) == (READS, READS * 512)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from qsim.claims.reading.predict import predict
 from qsim.claims.reading.settings import SETTINGS
 from qsim.quorum.revisions import nearest
 
-READS = 12
+#: So many that the first child of "flapping first" goes down.
+READS = 60
 #: asyncio may call a timer early by the resolution of its clock, in milliseconds.
 EARLY_MS = 0.1
 
