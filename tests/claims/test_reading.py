@@ -165,6 +165,13 @@ def test_what_is_measured_otherwise_is_told(predicted: dict[str, Cost]) -> None:
     assert finding.verdicts[-1].holds is Holds.NO
 
 
+def test_an_answer_too_early_is_a_deviation_too(predicted: dict[str, Cost]) -> None:
+    name = "slow first, fifo"
+    early = replace(predicted[name], latencies_ms=[0.0] * 5)
+    figure = found(predicted, {**predicted, name: early}).verdicts[-1].figure
+    assert f"up to -{predicted[name].quantile_ms(0.5):.2f}, " in figure
+
+
 def test_without_a_binary_nothing_is_called_measured(predicted: dict[str, Cost]) -> None:
     finding = found(predicted, {})
     assert [one.holds for one in finding.verdicts] == [Holds.IF, Holds.IF, Holds.YES, Holds.OPEN]

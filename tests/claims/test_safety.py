@@ -127,6 +127,15 @@ def test_what_is_said_of_a_binary_is_what_it_did(monkeypatch: pytest.MonkeyPatch
         assert bool(beside_model) == (not stale)
 
 
+def test_a_driver_that_writes_unasked_would_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = revision("7.2")
+    case = next(case for case in cases() if case.id == f"{NO_AUTO_SYNC}/fifo-written-again")
+    plays = [Play(case, wanted, run_model(case, wanted))]
+    monkeypatch.setattr("qsim.claims.safety._plays", lambda *_: iter(plays))
+    monkeypatch.setattr("qsim.claims.safety.unasked", lambda *_: 1)
+    assert safety([], lambda done, more: None).verdicts[0].holds is Holds.NO
+
+
 def test_what_is_not_as_stated_is_told(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = """
     - name: says B
