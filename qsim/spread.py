@@ -28,7 +28,12 @@ def _place(config: pytest.Config) -> tuple[int, int]:
     given: dict[str, Any] | None = getattr(config, "workerinput", None)
     if given is None:
         return 0, 1
-    return int(given["workerid"].removeprefix("gw")), int(given["workercount"])
+    return _number(given), int(given["workercount"])
+
+
+def _number(workerinput: dict[str, Any]) -> int:
+    """A worker's number, as pytest-xdist counts them."""
+    return int(workerinput["workerid"].removeprefix("gw"))
 
 
 def share(number: int, config: pytest.Config) -> int:
@@ -107,8 +112,10 @@ def scheduler(config: pytest.Config, log: Any) -> Any:
                 super().schedule()
                 return
             self.collection: list[str] = next(iter(self.node2collection.values()))
-            for which, node in enumerate(self.nodes):
-                mine = list(_mine(len(self.collection), which, len(self.nodes)))
+            # They stand in the order in which they were ready, and play ahead what own() says.
+            in_order = sorted(self.nodes, key=lambda node: _number(node.workerinput))
+            for which, node in enumerate(in_order):
+                mine = list(_mine(len(self.collection), which, len(in_order)))
                 self.node2pending[node].extend(mine)
                 node.send_runtest_some(mine)
                 node.shutdown()
