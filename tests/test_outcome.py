@@ -465,3 +465,8 @@ def test_what_is_told_after_undefined_behaviour_beside_a_job_is_anybodys(
     for events, wrong in (([first, second], []), ([second], ["events"]), ([], ["events"])):
         outcome.steps[1] = StepOutcome("read", ret="0", events=events, beside_job=True)
         assert [one.what for one in against_fixture(case, outcome)] == wrong
+    # Without a job nothing goes on that could tell of anything.
+    outcome.steps[1] = StepOutcome("read", ret="0", events=[first, second])
+    assert [one.what for one in against_fixture(case, outcome)] == ["events"]
+    outcome.steps[1] = StepOutcome("read", ret="0", events=[first])
+    assert against_fixture(case, outcome) == []

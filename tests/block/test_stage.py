@@ -293,3 +293,19 @@ def test_what_is_held_at_the_end_of_a_step_is_held_in_the_next() -> None:
     on.end()
     on.begin(())
     assert answered(on) == ["b"]
+
+
+def test_what_a_killed_process_has_asked_has_no_effect() -> None:
+    on = stage()
+    on.begin((), StopAfter("a", "read", 1))
+    arrive(on, "a", "b")
+    on.settle()
+    on.complete_next()
+    on.end()
+    # Arrived, and not yet seen.
+    arrive(on, "c")
+    on.drop()
+    assert not on.waiting
+    on.begin(())
+    assert answered(on) == []
+    assert on.end() == []

@@ -80,6 +80,44 @@ CASES = f"""
     expect: {{}}
   - kill: true
   contents: {{s0: A}}
+- name: killed while a child holds a write
+  size: 256k
+  children: {{c0: A, c1: A, s0: S}}
+  spares: [s0]
+  quorum: {{vote-threshold: 1, read-pattern: fifo}}
+  steps:
+  - qmp: {MIRROR}
+    stop-after: c0 read x2
+    expect: {{}}
+  - kill: true
+  - flush: true
+    expect: {{ret: 0, requests: [c0 flush, c1 flush]}}
+  contents: {{s0: "A:64k S"}}
+- name: reports before, beside and after a job
+  size: 256k
+  children: {{c0: A, c1: A, c2: A, s0: S}}
+  spares: [s0]
+  quorum: {{vote-threshold: 1, read-pattern: fifo}}
+  steps:
+  - read: [0, 512]
+    faults: {{c0: EIO}}
+    expect:
+      {{ret: 0, data: A, requests: [c0 read 0 512, c1 read 0 512], events: [QUORUM_REPORT_BAD read c0 0 1 EIO]}}
+  - qmp: {MIRROR}
+    expect: {{events: [BLOCK_JOB_READY j]}}
+  - read: [0, 512]
+    faults: {{c0: EIO, c1: EIO}}
+    expect: {{ret: 0, data: A, events: [QUORUM_REPORT_BAD read c0 0 1 EIO, QUORUM_REPORT_BAD read c1 0 1 EIO]}}
+  - qmp: {{execute: block-job-complete, arguments: {{device: j}}}}
+    expect: {{events: [BLOCK_JOB_COMPLETED j]}}
+  - read: [0, 512]
+    faults: {{c0: EIO, s0: EIO}}
+    expect:
+      ret: 0
+      data: A
+      requests: [c0 read 0 512, s0 read 0 512, c2 read 0 512]
+      events: [QUORUM_REPORT_BAD read c0 0 1 EIO, QUORUM_REPORT_BAD read s0 0 1 EIO]
+  contents: {{s0: A}}
 - name: read
   steps:
   - read: [0, 512]
@@ -131,7 +169,13 @@ def test_a_job_that_is_left_is_gone_before_the_next_case(
 
 
 @pytest.mark.parametrize(
-    "name", ["killed", "killed and killed again", "killed while its main loop waits for a child"]
+    "name",
+    [
+        "killed",
+        "killed and killed again",
+        "killed while its main loop waits for a child",
+        "killed while a child holds a write",
+    ],
 )
 def test_a_killed_process_is_the_scenarios_own_and_leaves_nothing(
     qemu: str,
@@ -158,6 +202,16 @@ def test_a_killed_process_is_the_scenarios_own_and_leaves_nothing(
     assert between(play(cases[name]), killed) == []
     assert qemus() == {}
     assert os.listdir(tmpdir_here) == []
+
+
+def test_where_an_event_was_made_is_known_but_beside_a_job(
+    qemu: str, cases: dict[str, Case], play: Callable[[Case], Outcome]
+) -> None:
+    case = cases["reports before, beside and after a job"]
+    for outcome in (play(case), on_pool(qemu, lambda pool: pool.run(case))):
+        assert against_fixture(case, outcome) == []
+        places = [[event.after for event in step.events] for step in outcome.steps]
+        assert places == [[], [1], [None], [None, None], [None], [1, 2]]
 
 
 def test_a_job_that_never_rests_is_a_hang_that_says_so(
