@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 from qsim.block.child import Request
@@ -31,6 +32,8 @@ class StepOutcome:
     ``early`` are requests children still held when the guest or the monitor was answered: the
     driver waits for all it has asked, so there must be none.  ``beside_job`` says that a block job
     ran meanwhile, so what children were asked, and when, depends on its pace: told, not compared.
+    ``withheld`` says that QEMU's main loop waited for a child when the step began or was over, so
+    what its rate limiter held then it may never have sent.
     """
 
     label: str
@@ -48,6 +51,7 @@ class StepOutcome:
     undefined: str | None = None
     meanwhile: str | None = None
     beside_job: bool = False
+    withheld: bool = False
 
     def rounds(self) -> list[tuple[Request, ...]] | None:
         """The requests, round by round, without the data of writes; None if not observed."""
@@ -145,6 +149,16 @@ class Outcome:
     def limiter_key(self) -> Callable[[Event], str]:
         """Which of its limiter's windows an event falls in."""
         return limiter_key if self.reports_by_node else limiter_key_2014
+
+    def opened(self, i: int) -> frozenset[str] | None:
+        """The limiter's windows that step ``i`` found open, as QEMU's main loop waited for a child;
+        None where the limiter has sent what it held.
+        """
+        if not self.steps[i].withheld:
+            return None
+        key = self.limiter_key()
+        before = takewhile(lambda step: step.withheld, reversed(self.steps[:i]))
+        return frozenset(key(event) for step in before for event in step.events)
 
 
 @dataclass(frozen=True)
@@ -287,7 +301,7 @@ def _step_against(
         events = _in_order_of(step.events, events)
     if rounds is not None and expected is not None and expected != rounds:
         yield differ("requests", _rounds_text(expected), _rounds_text(rounds))
-    if not events_match(events, step.events, outcome.limiter_key()):
+    if not events_match(events, step.events, outcome.limiter_key(), outcome.opened(i)):
         yield differ("events", _events_text(expect.events), _events_text(step.events))
 
 
@@ -322,7 +336,9 @@ def between(left: Outcome, right: Outcome) -> list[Difference]:
         if not paced and a.beats is not None and b.beats is not None and a.beats != b.beats:
             found.append(Difference(i, a.label, "story", _story(a.beats), _story(b.beats)))
         key = limiter_key if left.reports_by_node and right.reports_by_node else limiter_key_2014
-        if not (events_match(a.events, b.events, key) or events_match(b.events, a.events, key)):
+        opened = left.opened(i) if a.withheld else right.opened(i)
+        pairs = ((a.events, b.events), (b.events, a.events))
+        if not any(events_match(emitted, seen, key, opened) for emitted, seen in pairs):
             tell = _events_text if _names(a.events) != _names(b.events) else _places_text
             found.append(Difference(i, a.label, "events", tell(a.events), tell(b.events)))
     if len(left.steps) != len(right.steps):
@@ -420,17 +436,21 @@ def events_match(
     emitted: Sequence[Event],
     observed: Sequence[Event],
     key: Callable[[Event], str] = limiter_key,
+    opened: Collection[str] | None = None,
 ) -> bool:
     """Whether ``observed`` is ``emitted``, or what the rate limiter leaves of it in one step.
 
     In a window the first event goes out at once and the last is kept and sent when the window
     closes; those between may be dropped, nothing else may (monitor_qapi_event_queue_no_reenter).
+
+    :param opened: for a step whose windows perhaps never close, so that the last may be missing
+        too: those that were open before.
     """
     emitted, observed = list(emitted), list(observed)
     keys = [key(event) for event in emitted]
-    droppable = [
-        bool(key) and key in keys[:i] and key in keys[i + 1 :] for i, key in enumerate(keys)
-    ]
+    behind = [key in keys[:i] or key in (opened or ()) for i, key in enumerate(keys)]
+    followed = [key in keys[i + 1 :] or opened is not None for i, key in enumerate(keys)]
+    droppable = [bool(key) and b and f for key, b, f in zip(keys, behind, followed, strict=True)]
 
     @cache
     def matches(i: int, j: int) -> bool:

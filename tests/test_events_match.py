@@ -51,6 +51,53 @@ def test_of_one_window_the_middle_may_be_dropped() -> None:
         assert events_match(events, [events[i] for i in kept])
 
 
+@pytest.mark.parametrize(
+    ("opened", "kept", "matches"),
+    [
+        ((), [0], True),
+        ((), [0, 1], True),
+        ((), [0, 2], True),
+        ((), [], False),
+        ((), [1, 2], False),
+        ((), [0, 2, 1], False),
+        (("QUORUM_REPORT_BAD a",), [], True),
+        (("QUORUM_REPORT_BAD a",), [2], True),
+        (("QUORUM_REPORT_BAD b",), [1, 2], False),
+    ],
+)
+def test_of_a_window_that_does_not_close_only_what_opens_it_must_be_there(
+    opened: tuple[str, ...], kept: list[int], matches: bool
+) -> None:
+    events = [bad("a", 0), bad("a", 1), bad("a", 2)]
+    assert events_match(events, [events[i] for i in kept], opened=opened) is matches
+
+
+def test_what_has_no_window_is_not_missed_where_none_closes() -> None:
+    events = [parse_event("BLOCK_JOB_READY j"), parse_event("BLOCK_JOB_COMPLETED j")]
+    assert not events_match(events, events[:1], opened=())
+
+
+def test_a_window_that_does_not_close_is_open_in_the_next_step() -> None:
+    def outcome(withheld: bool, *steps: list[Event]) -> Outcome:
+        shown = [StepOutcome(str(i), events=events) for i, events in enumerate(steps)]
+        for step in shown[1:3]:
+            step.withheld = withheld
+        return Outcome("w", shown)
+
+    first, second = bad("a", 0), bad("a", 1)
+    whole = outcome(False, [first], [first, second], [second], [first, second])
+    lost = outcome(True, [first], [first], [], [first, second])
+    assert [lost.opened(i) for i in range(4)] == [
+        None, frozenset(), frozenset({"QUORUM_REPORT_BAD a"}), None,
+    ]  # fmt: skip
+    assert between(whole, lost) == between(lost, whole) == []
+    lost.steps[3].events = [first]
+    assert [one.step for one in between(whole, lost)] == [3]
+    # What opens the window is missed, and then what comes behind it too.
+    unseen = outcome(True, [first], [], [], [first, second])
+    assert [one.step for one in between(whole, unseen)] == [1, 2]
+
+
 @pytest.mark.parametrize("kept", [[], [0], [3], [0, 1, 2], [1, 2, 3], [1, 2]])
 def test_of_one_window_first_and_last_must_be_there(kept: list[int]) -> None:
     events = [bad("a", 0), bad("a", 1), bad("a", 2), bad("a", 3)]

@@ -37,6 +37,10 @@ class Windows:
                 long_ago = time.monotonic() - WINDOW_S
                 self._closed_at = {k: at for k, at in self._closed_at.items() if at > long_ago}
 
+    def keys(self) -> list[str]:
+        """Whose windows may be open."""
+        return list(self._closed_at)
+
     def known(self, keys: Iterable[str]) -> bool:
         """Whether one of ``keys`` has had a window."""
         return any(key in self._closed_at for key in keys)

@@ -70,6 +70,8 @@ class QemuRun(Rounds):
         super().__init__(case, process, server, names)
         self.windows = windows
         self.another = another
+        #: Whether the main loop waits for a child that a step has left with what it holds.
+        self.blocked = False
         self.nodes = Nodes(process, server, names, kept if can_keep(case) else None)
         self.guest: GuestConnection | None = None
         self.export = ""
@@ -153,11 +155,9 @@ class QemuRun(Rounds):
 
     async def _step(self, step: Step, shown: StepOutcome) -> bool:
         """Play one step; False when the run cannot go on."""
-        self._note_windows()
-        keys = [self._real_key(key) for key in expected_keys(step, self.key)]
-        if self.windows.known(keys):
-            await closed(self.process, self.windows, lambda: self._noted(keys))
-            self.played.starts[-1] = time.time()
+        shown.withheld = self.blocked
+        if not self.blocked:
+            await self._windows_closed(step)
         children = self.stage.children
         self.stage.begin(step.complete, step.stop_after)
         if self.job is not None:
@@ -167,7 +167,10 @@ class QemuRun(Rounds):
         for name, faults in mine.items():
             children[name].faults[:0] = faults
         try:
-            return await self._do(step, shown)
+            going = await self._do(step, shown)
+            self.blocked = await self._waits_for_a_child()
+            shown.withheld = shown.withheld or self.blocked
+            return going
         finally:
             for name in mine:
                 children[name].faults = before[name]
@@ -326,6 +329,16 @@ class QemuRun(Rounds):
             shown.meanwhile = WAITS if refusal is None else f"{WAITS_REFUSED}{refusal}"
         self.command = None
 
+    async def _waits_for_a_child(self) -> bool:
+        """Whether QEMU's main loop waits for what a child holds: no timer runs in it then."""
+        if not self.stage.held:
+            return False
+        trip = looked_at(self.process.round_trip())
+        await self._begun(trip)
+        if trip.done():
+            trip.result()
+        return not trip.done()
+
     async def _begun(self, command: asyncio.Future[Any]) -> None:
         """Return when a command has begun: it was sent, and its reply is here, or QEMU sleeps.
 
@@ -356,18 +369,11 @@ class QemuRun(Rounds):
 
     async def _kill(self) -> None:
         """End the process as a crash would, and go on in another with the same children, in which
-        the quorum node is opened as at first.  What the limiter holds comes before.
+        the quorum node is opened as at first.  What the limiter holds comes before, if it can.
         """
         assert self.another is not None
-        self._note_windows()
-        await asyncio.sleep(self.windows.wait_all_s())
-        # As timers_ran(), but its main loop can wait for what a child holds: then nothing comes.
-        for _ in range(2):
-            trip = looked_at(self.process.round_trip())
-            await self._begun(trip)
-            if self.stage.held and not trip.done():
-                break
-            await trip
+        if not self.blocked:
+            await self._held_events_out()
         await self.process.stop()
         if self.guest is not None:
             self.guest.abort()
@@ -406,6 +412,22 @@ class QemuRun(Rounds):
         await self.nodes.delete()
         self._note_windows()
 
+    async def _windows_closed(self, step: Step) -> None:
+        """Return when the windows are closed that the step means to use.
+
+        After one that stops QEMU's main loop can wait for a child, and the limiter with it: what it
+        held by then would be lost in a kill.  So before one that stops all are closed.
+        """
+        keys = [self._real_key(key) for key in expected_keys(step, self.key)]
+
+        def noted() -> Collection[str]:
+            self._note_windows()
+            return keys if step.stop_after is None else self.windows.keys()
+
+        if self.windows.known(noted()):
+            await closed(self.process, self.windows, noted)
+            self.played.starts[-1] = time.time()
+
     async def _held_events_out(self) -> None:
         """Return when the events that the limiter holds for this run are here."""
         self._note_windows()
@@ -439,10 +461,6 @@ class QemuRun(Rounds):
         """A limiter key with the node's name as QEMU knows it."""
         event, _, node = key.partition(" ")
         return f"{event} {self.names.real(node)}" if node else event
-
-    def _noted(self, keys: Collection[str]) -> Collection[str]:
-        self._note_windows()
-        return keys
 
     def _note_windows(self) -> None:
         for event in self.process.events.since(self.played.first_event):

@@ -90,8 +90,8 @@ CASES = f"""
     stop-after: c0 read x2
     expect: {{}}
   - kill: true
-  - flush: true
-    expect: {{ret: 0, requests: [c0 flush, c1 flush]}}
+  - read: [0, 512]
+    expect: {{ret: 0, data: A, requests: [c0 read 0 512]}}
   contents: {{s0: "A:64k S"}}
 - name: reports before, beside and after a job
   size: 256k
@@ -117,6 +117,65 @@ CASES = f"""
       data: A
       requests: [c0 read 0 512, s0 read 0 512, c2 read 0 512]
       events: [QUORUM_REPORT_BAD read c0 0 1 EIO, QUORUM_REPORT_BAD read s0 0 1 EIO]
+  contents: {{s0: A}}
+- name: killed in a wait, with reports of before
+  size: 128k
+  children: {{c0: A, c1: A, s0: S}}
+  spares: [s0]
+  quorum: {{vote-threshold: 1, read-pattern: fifo}}
+  steps:
+  - qmp: {MIRROR}
+    faults: {{c0: EIO}}
+    expect:
+      events:
+      - QUORUM_REPORT_BAD read c0 0 128 EIO
+      - QUORUM_REPORT_BAD read c0 0 128 EIO
+      - QUORUM_REPORT_BAD read c0 128 128 EIO
+      - QUORUM_REPORT_BAD read c0 128 128 EIO
+      - BLOCK_JOB_READY j
+  - qmp: {{execute: block-job-complete, arguments: {{device: j}}}}
+    stop-after: s0 flush
+    expect: {{}}
+  - kill: true
+  contents: {{s0: A}}
+- name: killed in a wait, with reports of just before
+  size: 256k
+  children: {{c0: A, c1: A, c2: A, s0: S}}
+  spares: [s0]
+  quorum: {{vote-threshold: 1, read-pattern: fifo}}
+  steps:
+  - qmp: {MIRROR}
+    expect: {{events: [BLOCK_JOB_READY j]}}
+  - write: [0, 64k, W]
+    stop-after: c0 write
+    expect: {{ret: 0}}
+  - qmp: {{execute: block-job-complete, arguments: {{device: j}}}}
+    faults: {{c0: EIO}}
+    stop-after: c0 flush
+    expect:
+      events:
+      - QUORUM_REPORT_BAD read c0 0 128 EIO
+      - QUORUM_REPORT_BAD read c0 0 128 EIO
+      - QUORUM_REPORT_BAD flush c0 0 0 EIO
+  - kill: true
+  contents: {{c0: "W:64k A", c1: "W:64k A", c2: "W:64k A", s0: "W:64k A"}}
+- name: a report in a wait
+  size: 256k
+  children: {{c0: A, c1: A, s0: S}}
+  spares: [s0]
+  quorum: {{vote-threshold: 1, read-pattern: fifo}}
+  steps:
+  - qmp: {MIRROR}
+    expect: {{events: [BLOCK_JOB_READY j]}}
+  - read: [0, 512]
+    faults: {{c0: EIO}}
+    expect: {{ret: 0, data: A, events: [QUORUM_REPORT_BAD read c0 0 1 EIO]}}
+  - qmp: {{execute: block-job-complete, arguments: {{device: j}}}}
+    stop-after: s0 flush
+    expect: {{}}
+  - read: [0, 512]
+    faults: {{c0: read EIO}}
+    expect: {{ret: 0, data: A, events: [QUORUM_REPORT_BAD read c0 0 1 EIO, BLOCK_JOB_COMPLETED j]}}
   contents: {{s0: A}}
 - name: read
   steps:
@@ -212,6 +271,31 @@ def test_where_an_event_was_made_is_known_but_beside_a_job(
         assert against_fixture(case, outcome) == []
         places = [[event.after for event in step.events] for step in outcome.steps]
         assert places == [[], [1], [None], [None, None], [None], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("name", "withheld"),
+    [
+        # What the limiter holds is there before the main loop can wait.
+        ("killed in a wait, with reports of before", [2, 3]),
+        # What it holds by then is lost, and that is no difference.
+        ("killed in a wait, with reports of just before", [3, 4]),
+        # The limiter's window is closed before, so nobody waits for a timer that cannot run.
+        ("a report in a wait", [3, 4]),
+    ],
+)
+def test_no_event_is_missed_where_qemus_main_loop_waits_for_a_child(
+    qemu: str,
+    name: str,
+    withheld: list[int],
+    cases: dict[str, Case],
+    play: Callable[[Case], Outcome],
+) -> None:
+    outcome = on_pool(qemu, lambda pool: pool.run(cases[name]))
+    assert against_fixture(cases[name], play(cases[name])) == []
+    assert against_fixture(cases[name], outcome) == []
+    assert between(play(cases[name]), outcome) == []
+    assert [i for i, step in enumerate(outcome.steps) if step.withheld] == withheld
 
 
 def test_a_job_that_never_rests_is_a_hang_that_says_so(
