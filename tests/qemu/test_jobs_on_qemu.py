@@ -118,6 +118,17 @@ CASES = f"""
       requests: [c0 read 0 512, s0 read 0 512, c2 read 0 512]
       events: [QUORUM_REPORT_BAD read c0 0 1 EIO, QUORUM_REPORT_BAD read s0 0 1 EIO]
   contents: {{s0: A}}
+- name: killed at rest, with reports of before
+  size: 64k
+  children: {{c0: A, c1: A, s0: S}}
+  spares: [s0]
+  quorum: {{vote-threshold: 1, read-pattern: fifo}}
+  steps:
+  - qmp: {MIRROR}
+    faults: {{c0: EIO}}
+    expect: {{events: [QUORUM_REPORT_BAD read c0 0 128 EIO, QUORUM_REPORT_BAD read c0 0 128 EIO, BLOCK_JOB_READY j]}}
+  - kill: true
+  contents: {{s0: A}}
 - name: killed in a wait, with reports of before
   size: 128k
   children: {{c0: A, c1: A, s0: S}}
@@ -276,7 +287,9 @@ def test_where_an_event_was_made_is_known_but_beside_a_job(
 @pytest.mark.parametrize(
     ("name", "withheld"),
     [
-        # What the limiter holds is there before the main loop can wait.
+        # What the limiter holds is waited for.
+        ("killed at rest, with reports of before", []),
+        # It is there before the main loop can wait.
         ("killed in a wait, with reports of before", [2, 3]),
         # What it holds by then is lost, and that is no difference.
         ("killed in a wait, with reports of just before", [3, 4]),
