@@ -451,7 +451,7 @@ class Monitor:
         if self.job is not None or target_bs.parents:
             raise NotImplementedError("a second job, or a target in use")
         if job_id is None:
-            raise QmpError("An explicit job ID is required for this node")
+            raise NotImplementedError("a mirror without a job-id")
         self._job = MirrorBlockJob(
             job_id,
             bs,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from qsim.scenario.case import IO_VERBS, Expectation, Step
 from qsim.scenario.error import ScenarioError
 from qsim.scenario.lines import Path
 from qsim.scenario.notation import parse_stop_after
+
+#: What id_wellformed() takes.
+_WELL_FORMED = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
 
 class Jobs:
@@ -57,6 +61,11 @@ class Jobs:
     def _mirror(self, raw: dict[str, Any], path: Path) -> None:
         """A mirror that is not refused is a job from here on."""
         arguments = raw["qmp"].get("arguments", {})
+        job_id = arguments.get("job-id")
+        if isinstance(job_id, str) and not _WELL_FORMED.fullmatch(job_id):
+            place = (*path, "qmp", "arguments", "job-id")
+            message = f"{job_id!r} does not match: a letter, then letters, digits, and - . _"
+            raise self._fail(place, message)
         into_itself = arguments.get("device") == arguments.get("target")
         if "error" in (raw.get("expect") or {}) or into_itself:
             return
@@ -64,9 +73,9 @@ class Jobs:
             self.second(path)
         if self._images:
             raise self._fail(path, "what images are asked cannot be seen, so no job runs on them")
-        if not isinstance(arguments.get("job-id"), str):
+        if not isinstance(job_id, str):
             raise self._fail((*path, "qmp"), "a job needs a job-id, by which its events are known")
-        self.name = arguments["job-id"]
+        self.name = job_id
 
     def second(self, path: Path) -> None:
         """A job is to start while one is there.

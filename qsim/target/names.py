@@ -50,7 +50,9 @@ class Names:
     def _translated(self, text: str) -> str:
         if self._back is None:
             own = rf"[A-Za-z][A-Za-z0-9]*{re.escape(self._suffix)}{self.TAIL}"
-            self._back = re.compile(rf"\b(?:{'|'.join([own, *self._lent.values()])})\b")
+            # A job's name can have more in it than letters and digits.
+            odd = [re.escape(self.real(name)) for name in self._names if not name.isalnum()]
+            self._back = re.compile(rf"\b(?:{'|'.join([*odd, own, *self._lent.values()])})\b")
         return self._back.sub(self._scenario_name, text)
 
     def out(self, value: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from qsim.block.dirty_bitmap import BdrvDirtyBitmap
 from qsim.outcome import Outcome, StepOutcome
-from qsim.scenario import Case
+from qsim.scenario import Case, ScenarioError
 from qsim.scenario.asked import load_asked
 
 Play = Callable[[Case], Outcome]
@@ -264,3 +264,13 @@ def test_bitmap_knows_chunks_not_bytes() -> None:
     bitmap.enabled = False
     bitmap.after_write(0, 512)
     assert bitmap.chunks == {1}
+
+
+def test_one_without_a_name_is_outside_the_model(play: Play) -> None:
+    # A binary refuses it when the job's node is there already, and flushes that as it goes.
+    setting = {"children": {"c0": "A", "s0": "S"}, "spares": ["s0"], "quorum": QUORUM}
+    step = mirror()
+    del step["qmp"]["arguments"]["job-id"]
+    step["expect"] = {"error": "Invalid job ID ''"}
+    with pytest.raises(ScenarioError, match="outside the model: a mirror without a job-id"):
+        play(load_asked({"name": "a", **setting, "steps": [step]}))

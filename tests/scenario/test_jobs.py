@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -67,6 +68,25 @@ def test_a_mirror_that_does_not_start_is_no_job(load: Load, mirror: str) -> None
     assert not case.runs_job
 
 
+@pytest.mark.parametrize("name", ["j", "J1", "a-b.1_c", "j.", "j_"])
+def test_a_job_is_called_what_qemu_takes(load: Load, name: str) -> None:
+    mirror = MIRROR.replace("job-id: j", f"job-id: {name}")
+    (case,) = load(steps(f"- {{qmp: {mirror}, expect: {{events: [BLOCK_JOB_READY {name}]}}}}"))
+    assert case.jobs == [name]
+    assert case.steps[0].job == name
+
+
+@pytest.mark.parametrize("name", ["", "1j", "j j", "jö", "-j", "_", "j\n", "j/k"])
+@pytest.mark.parametrize("expect", ["{}", "{error: refused}"])
+def test_a_job_is_called_nothing_else_not_even_to_be_refused(
+    load: Load, name: str, expect: str
+) -> None:
+    mirror = MIRROR.replace("job-id: j", f"job-id: {json.dumps(name)}")
+    assert error_of(load, steps(f"- {{qmp: {mirror}, expect: {expect}}}")).endswith(
+        f".job-id: {name!r} does not match: a letter, then letters, digits, and - . _"
+    )
+
+
 def test_another_jobs_end_is_not_this_ones(load: Load) -> None:
     (case,) = load(
         steps(
@@ -128,6 +148,20 @@ WRONG = {
     "a job without a name": (
         (f"- {{qmp: {MIRROR.replace('job-id: j, ', '')}, expect: {{}}}}",),
         "10: cases[0].steps[0].qmp: a job needs a job-id, by which its events are known",
+    ),
+    "a job whose name begins with a digit": (
+        (
+            "- qmp:",
+            "    execute: blockdev-mirror",
+            "    arguments:",
+            "      device: q",
+            "      job-id: 1j",
+            "      target: s0",
+            "      sync: full",
+            "  expect: {}",
+        ),
+        "14: cases[0].steps[0].qmp.arguments.job-id: '1j' does not match: a letter, then letters, "
+        "digits, and - . _",
     ),
     "stopping without a job": (
         ("- {read: [0, 512], stop-after: c0 read, expect: {ret: 0, data: A, requests: all}}",),

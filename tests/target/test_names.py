@@ -46,6 +46,15 @@ def test_names_come_back_out_of_any_text(text: str, back: str) -> None:
     assert NAMES.back({text: [text]}) == {back: [back]}
 
 
+@pytest.mark.parametrize("name", ["a-b", "a.1", "a_1", "a-b.1_c", "a.b"])
+def test_a_jobs_name_comes_back_whole(name: str) -> None:
+    names = Names(["c0", "b", name], 17)
+    real = names.out(name)
+    assert real == f"{name}__17"
+    assert names.mine(real)
+    assert names.back(f"Job '{real}' of c0__17: {real}.") == f"Job '{name}' of c0: {name}."
+
+
 def test_only_names_of_this_scenario_are_its_own() -> None:
     assert NAMES.mine("c0__17")
     assert not any(map(NAMES.mine, ["c0", "c0__16", "c0__170", None, 17]))
