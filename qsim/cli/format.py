@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Iterable
 
@@ -31,10 +30,10 @@ def here(text: str, format_: str, about: Iterable[str]) -> None:
     click.echo(text)
 
 
-def again() -> str:
-    """The command that was given, but for its format."""
+def again() -> list[str]:
+    """The words of the command that was given, but for its format."""
     words = [word for word in sys.argv[1:] if word != "--format=mail"]
     if "--format" in words:
         at = words.index("--format")
         del words[at : at + 2]
-    return shlex.join(["qsim", *words])
+    return ["qsim", *words]

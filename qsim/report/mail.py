@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
 
@@ -16,15 +18,58 @@ from qsim.report.lanes import wrapped
 WIDTH = 72
 
 
-def letter(body: str, about: Sequence[str], again: str) -> str:
-    """``body`` with what was involved above it, and below it the command that shows it again."""
+def letter(body: str, about: Sequence[str], again: Sequence[str]) -> str:
+    """``body`` with what was involved above it, and below it the command that shows it again.
+
+    :param again: the words of that command.
+    """
     head = [
         fill(one, WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
         for one in (*about, ours())
     ]
     lines = [line for text in body.splitlines() for line in wrapped(text, WIDTH, 4)]
-    # A command must survive being copied, so it stays on one line.
-    return "\n".join([*head, "", *lines, "", f"  $ {again}"])
+    return "\n".join([*head, "", *lines, "", *command(again)])
+
+
+def command(words: Sequence[str]) -> list[str]:
+    """A command as a shell takes it when it is copied, in lines that go on behind a backslash.
+
+    A word that is longer than a line goes on at the beginning of the next, as blanks there would
+    end it.
+    """
+    lines = ["  $"]
+    for i, word in enumerate(words):
+        quoted = shlex.quote(word)
+        # Behind all but the last there must be room for a backslash.
+        room = WIDTH - 2 * (i + 1 < len(words))
+        if len(lines[-1]) + 1 + len(quoted) <= room:
+            lines[-1] += f" {quoted}"
+        elif 6 + len(quoted) <= room:
+            lines[-1] += " \\"
+            lines.append(f"      {quoted}")
+        else:
+            lines[-1] += " \\"
+            lines += _in_pieces(word)
+    return lines
+
+
+#: The longest piece of a word, so that its quotes and two backslashes have room.
+_PIECE = 60
+
+
+def _in_pieces(word: str) -> Iterator[str]:
+    """A word in quoted pieces, which end behind a blank, a comma or a hyphen where there is one."""
+    indent = "      "
+    while len(shlex.quote(word)) > _PIECE:
+        end = _PIECE - 2
+        while len(shlex.quote(word[:end])) > _PIECE:
+            end -= 1
+        nice = re.match(r".*[ ,-]", word[:end], re.DOTALL)
+        if nice is not None:
+            end = nice.end()
+        yield f"{indent}{shlex.quote(word[:end])}\\"
+        word, indent = word[end:], ""
+    yield f"{indent}{shlex.quote(word)}"
 
 
 def of_model(revision: Revision) -> str:
