@@ -76,9 +76,12 @@ Beat = Asked | Answered | Cancelled
 CANCEL = "cancel"
 
 
-@dataclass
+@dataclass(eq=False)
 class Held(Generic[Cookie]):
-    """A request that waits to be completed; ``cookie`` is the witness's own handle on it."""
+    """A request that waits to be completed; ``cookie`` is the witness's own handle on it.
+
+    Two that ask for the same are two.
+    """
 
     request: Request
     cookie: Cookie

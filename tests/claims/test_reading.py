@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from qsim.block.child import Reply, Request
+from qsim.block.child import Reply, Request, ScriptedChild
+from qsim.block.sparse import Sparse
+from qsim.block.stage import Stage
 from qsim.claims.finding import Holds
 from qsim.claims.reading.cost import Cost
 from qsim.claims.reading.measure import LateChildren
-from qsim.claims.reading.medium import GONE, Medium, flapping, sometimes
+from qsim.claims.reading.medium import GONE, Due, Medium, flapping, sometimes
 from qsim.claims.reading.part import found
-from qsim.claims.reading.predict import predict
+from qsim.claims.reading.predict import VirtualClock, predict
 from qsim.claims.reading.settings import BASE, BY_NUMBER, READ_BYTES, SETTINGS, Setting, setting
 from qsim.quorum.revisions import revision
 
@@ -103,6 +105,19 @@ def test_a_child_has_the_same_times_under_both_patterns_and_with_one_seed() -> N
     assert fifo.plans(20, 1) != fifo.plans(20, 2)
     # More reads do not change the first.
     assert fifo.plans(30, 1)["c1"][:20] == fifo.plans(20, 1)["c1"]
+
+
+def test_two_requests_that_are_alike_are_due_each_at_its_time() -> None:
+    clock = VirtualClock({"c0": (Due(5.0, False), Due(1.0, False))})
+    stage: Stage[None] = Stage({"c0": ScriptedChild("c0", Sparse(512))})
+    for _ in range(2):
+        stage.arrive(Request("c0", "read", 0, 512), None)
+    stage.settle()
+    for word, now_ms in (("c0.1", 1.0), ("c0.0", 5.0)):
+        assert (clock.decide(stage, 0), clock.now_ms) == (word, now_ms)
+        stage.order.append(word)
+        assert len(stage.complete_next()) == 1
+    assert not stage.held
 
 
 def test_revisions_of_the_series_read_at_the_same_cost() -> None:

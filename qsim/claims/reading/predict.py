@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qsim.block.child import Request
-from qsim.block.stage import Answered, Asked, Stage
+from qsim.block.stage import Answered, Asked, Held, Stage
 from qsim.claims.reading.cost import Cost
 from qsim.claims.reading.medium import Due
 from qsim.claims.reading.settings import Setting
@@ -27,16 +27,16 @@ class VirtualClock:
     now_ms: float = 0.0
     #: When each request was answered, in that order.
     answered_ms: list[float] = field(default_factory=list)
-    _due_ms: dict[int, float] = field(default_factory=dict)
+    _due_ms: dict[Held[Any], float] = field(default_factory=dict)
     _received: dict[str, int] = field(default_factory=dict)
 
     def decide(self, stage: Stage[Any], _cancellable: int) -> str:
         """The word of the schedule that names the held request due first."""
         for held in stage.held:
-            if id(held) not in self._due_ms:
-                self._due_ms[id(held)] = self.now_ms + self._after_ms(held.request)
-        first = min(stage.held, key=lambda held: self._due_ms[id(held)])
-        self.now_ms = self._due_ms.pop(id(first))
+            if held not in self._due_ms:
+                self._due_ms[held] = self.now_ms + self._after_ms(held.request)
+        first = min(stage.held, key=self._due_ms.__getitem__)
+        self.now_ms = self._due_ms.pop(first)
         self.answered_ms.append(self.now_ms)
         child = first.request.child
         place = [held for held in stage.held if held.request.child == child].index(first)
