@@ -164,6 +164,59 @@ def test_a_child_is_answered_when_it_is_due_and_not_later(monkeypatch: pytest.Mo
     assert (late.cost.requests["c0"], late.cost.bytes["c0"]) == (READS, READS * 512)
 
 
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> LateChildren:
+    """The children of two reads, which count, and take no time."""
+    one = setting("two local, fifo")
+    plans = one.plans(2, SEED)
+    children = LateChildren(one.case(2, plans), plans)
+    children.begin()
+    loop = SimpleNamespace(call_later=lambda delay_s, call, reply: call(reply))
+    monkeypatch.setattr("asyncio.get_running_loop", lambda: loop)
+    return children
+
+
+def test_a_read_that_nobody_has_planned_is_answered_and_told(late: LateChildren) -> None:
+    answers: list[Reply] = []
+    arrival: Any = SimpleNamespace(request=Request("c0", "read", 0, 4096), answer=answers.append)
+    for _ in range(3):
+        late.arrived(arrival)
+    assert [reply.data for reply in answers] == [b"A" * 4096] * 3
+    late.cost.results += ["0", "0"]
+    planned = predict(setting("two local, fifo"), 2, SEED, TODAY)
+    assert planned.difference(late.cost) == "requests: {'c0': 2, 'c1': 0} and {'c0': 3, 'c1': 0}"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("c0", "write", 0, 512, data=bytes(512)),
+        Request("c0", "flush"),
+        Request("c0", "block-status", 0, 512),
+    ],
+    ids=lambda request: request.op,
+)
+def test_what_is_no_read_is_answered_and_told(late: LateChildren, request_: Request) -> None:
+    answers: list[Reply] = []
+    arrival: Any = SimpleNamespace(request=request_, answer=answers.append)
+    late.arrived(arrival)
+    arrival.request = Request("c0", "read", 0, 4096)
+    for _ in range(2):
+        late.arrived(arrival)
+    assert [reply.errno for reply in answers] == [0, 0, 0]
+    late.cost.results += ["0", "0"]
+    planned = predict(setting("two local, fifo"), 2, SEED, TODAY)
+    assert planned.difference(late.cost) == (
+        f"requests other than reads: {{}} and {{'c0 {request_.op}': 1}}"
+    )
+
+
+def test_of_results_that_differ_the_first_is_told() -> None:
+    mine = Cost({}, {}, results=["0"] * 5)
+    its = Cost({}, {}, results=["0", "0", "EIO", "0", "EIO"])
+    assert mine.difference(its) == "results: 2 of 5 differ, the first that of read 2: 0 and EIO"
+
+
 @pytest.fixture(scope="module")
 def predicted() -> dict[str, Cost]:
     return {one.name: predict(one, 5, SEED, TODAY) for one in (BASE, *SETTINGS, *BY_NUMBER)}

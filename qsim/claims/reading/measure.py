@@ -32,6 +32,9 @@ WARM_UP = 20
 class LateChildren:
     """The children of a setting: each read is answered when it is due.
 
+    What nobody has planned, a retry or a write, is answered at once: that it came is told by the
+    cost.
+
     :param plans: by child, what becomes of its reads once they count.
     """
 
@@ -58,12 +61,15 @@ class LateChildren:
         if self._plans is None:
             arrival.answer(child.complete(request))
             return
-        assert request.op == "read", f"{request}: the guest only reads"
-        due = self._plans[request.child][self.cost.requests[request.child]]
-        self.cost.asked(request.child, request.bytes)
+        plan, number = self._plans[request.child], self.cost.requests[request.child]
+        self.cost.asked(request)
         # Whether it fails is a matter of its number, so it is decided as it comes.
         reply = child.complete(request)
-        asyncio.get_running_loop().call_later(due.after_ms / 1000, arrival.answer, reply)
+        if request.op != "read" or number >= len(plan):
+            arrival.answer(reply)
+            return
+        after_s = plan[number].after_ms / 1000
+        asyncio.get_running_loop().call_later(after_s, arrival.answer, reply)
 
     def end(self) -> None:
         """What is asked when nodes go does not count."""

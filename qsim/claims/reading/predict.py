@@ -65,7 +65,7 @@ def predict(setting: Setting, reads: int, seed: int, revision: Revision) -> Cost
         for beat in shown.beats:
             if isinstance(beat, Asked):
                 for request in beat.requests:
-                    cost.asked(request.child, request.bytes)
+                    cost.asked(request)
             elif isinstance(beat, Answered):
                 now_ms = next(times)
         cost.latencies_ms.append(now_ms - began_ms)
