@@ -89,15 +89,20 @@ class Measurement:
 
         :raise NotUsable: when QEMU dies, hangs, or refuses what every QEMU does.
         """
-        try:
-            return await self._measure(setting, reads, seed)
-        except (QemuDied, QemuHung, QMPError, NbdError) as error:
-            raise NotUsable(f"{self._process.binary}: {setting.name}: {error}") from error
-
-    async def _measure(self, setting: Setting, reads: int, seed: int) -> Cost:
         plans = setting.plans(reads, seed)
         case = setting.case(reads, plans)
         late = LateChildren(case, plans)
+        try:
+            await self._measure(case, late)
+        except (QemuDied, QemuHung, QMPError, NbdError, OSError) as error:
+            done, asked = len(late.cost.results), late.cost.requests
+            raise NotUsable(
+                f"{self._process.binary}: {setting.name}, after {done} of {reads} reads "
+                f"(children were asked {asked}): {error}"
+            ) from error
+        return late.cost
+
+    async def _measure(self, case: Case, late: LateChildren) -> None:
         async with self._nodes(case, late) as guest:
             first = case.steps[0]
             for _ in range(WARM_UP):
@@ -108,7 +113,6 @@ class Measurement:
                 late.cost.results.append(await self._read(guest, step.offset, step.bytes))
                 late.cost.latencies_ms.append((time.perf_counter() - began_s) * 1000)
             late.end()
-        return late.cost
 
     async def _read(self, guest: GuestConnection, offset: int, bytes_: int) -> str:
         reply = await self._process.bounded(
@@ -135,12 +139,16 @@ class Measurement:
         await process.execute("blockdev-add", options)
         export = {"type": "nbd", "id": top, "node-name": top, "name": top}
         await process.execute("block-export-add", {**process.shape.export, **export})
-        guest = await GuestConnection.connect(process.nbd_path, top, PATIENCE_S)
-        yield guest
-        guest.close()
+        guest = await process.bounded(
+            GuestConnection.connect(process.nbd_path, top, PATIENCE_S), PATIENCE_S, "its export"
+        )
+        try:
+            yield guest
+        finally:
+            guest.close()
         # An export goes when its client has; what follows waits for that.
         await process.execute("block-export-del", {"id": top, "mode": "hard"})
-        await self._gone(top)
+        await process.bounded(self._gone(top), PATIENCE_S, f"the end of its export {top}")
         for node in [top, *real.values()]:
             await process.execute("blockdev-del", {"node-name": node})
         for node in real.values():
