@@ -48,27 +48,33 @@ class Unplanned(Setting):
         return super().plans(reads - 3, seed)
 
 
-class Rewriting(Setting):
+class Stale(Setting):
+    """The first child holds other bytes."""
+
+    def case(self, reads: int, plans: dict[str, tuple[Due, ...]]) -> Case:
+        case = super().case(reads, plans)
+        old = replace(case.children["c0"], content=Content(Sparse(CHILD_BYTES, ord("B"))))
+        return replace(case, children={**case.children, "c0": old})
+
+
+class Rewriting(Stale):
     """What a driver that writes without being asked to does: this one was asked to."""
 
     def case(self, reads: int, plans: dict[str, tuple[Due, ...]]) -> Case:
         case = super().case(reads, plans)
         assert case.options is not None
-        old = replace(case.children["c0"], content=Content(Sparse(CHILD_BYTES, ord("B"))))
-        return replace(
-            case,
-            options={**case.options, "rewrite-corrupted": True},
-            children={**case.children, "c0": old},
-        )
+        return replace(case, options={**case.options, "rewrite-corrupted": True})
 
 
 def test_what_nobody_has_planned_is_measured_and_differs(qemu: str) -> None:
     places = CHILD_BYTES // READ_BYTES
     with measuring(qemu) as bench:
         model = nearest(bench.version)
+        stale = bench.measure(Stale("stale", "fifo", (INSTANT, INSTANT)), 2, 3)
         more = bench.measure(Unplanned("more", "fifo", (INSTANT, INSTANT)), 5, 3)
         two_of_three = ("vote", "quorum", (INSTANT,) * 3, 2)
         writes = bench.measure(Rewriting(*two_of_three), places, 3)
+    assert stale.results == ["0 with other bytes"] * 2
     assert more.requests == {"c0": 5, "c1": 0} and more.results == ["0"] * 5
     expected = predict(Setting(*two_of_three), places, 3, model)
     # What is read first was healed before anything counted.

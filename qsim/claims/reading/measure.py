@@ -16,7 +16,7 @@ from qsim.block.child import ScriptedChild
 from qsim.block.errno import name
 from qsim.claims.reading.cost import Cost
 from qsim.claims.reading.medium import Due
-from qsim.claims.reading.settings import Setting
+from qsim.claims.reading.settings import CONTENTS, Setting
 from qsim.scenario import Case
 from qsim.target.error import NotUsable, QemuDied, QemuHung
 from qsim.target.nbd_client import GuestConnection
@@ -118,7 +118,9 @@ class Measurement:
         reply = await self._process.bounded(
             guest.submit("read", offset, bytes_), PATIENCE_S, "the reply to a read"
         )
-        return name(reply.errno) if reply.errno else "0"
+        if reply.errno:
+            return name(reply.errno)
+        return "0" if reply.data == CONTENTS.encode() * bytes_ else "0 with other bytes"
 
     @asynccontextmanager
     async def _nodes(self, case: Case, late: LateChildren) -> AsyncIterator[GuestConnection]:

@@ -30,6 +30,8 @@ from qsim.scenario.load import load_text
 READ_BYTES = 4096
 #: What a child holds; reads go round in it.
 CHILD_BYTES = 64 * 1024
+#: Every byte of it.
+CONTENTS = "A"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class Setting:
         raw = {
             "name": self.name,
             "size": CHILD_BYTES,
-            "children": [{"contents": "A", "faults": _faults(plan)} for plan in plans.values()],
+            "children": [
+                {"contents": CONTENTS, "faults": _faults(plan)} for plan in plans.values()
+            ],
             "quorum": {"vote-threshold": self.threshold, "read-pattern": self.pattern},
             "guest": "read-only",
             "steps": [
