@@ -10,7 +10,7 @@ import click
 
 from qsim.claims.parts import PARTS, Asked
 from qsim.claims.written import LibraryMissing, look_for_libraries, write
-from qsim.cli.common import qemu_option, reports
+from qsim.cli.common import look_at, qemu_option_with, reports
 from qsim.cli.ends import NO_BINARY, ends
 from qsim.progress import progress
 
@@ -32,7 +32,7 @@ from qsim.progress import progress
     type=click.Choice(list(PARTS)),
     help=f"{', '.join(PARTS)}; without any, all of them.",
 )
-@qemu_option
+@qemu_option_with("  It is looked at first, whatever the parts; availability runs no QEMU.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -70,7 +70,9 @@ def claims(names: tuple[str, ...], qemu: str | None, out: Path, reads: int, seed
         look_for_libraries()
     except LibraryMissing as error:
         raise click.UsageError(str(error)) from None
-    # A folder that cannot be is told now, and not after minutes.
+    # A binary that cannot be used, and a folder that cannot be, are told now and not after minutes.
+    if qemu:
+        look_at(qemu)
     out.mkdir(parents=True, exist_ok=True)
     asked = Asked(qemu, reads, seed)
     verdicts, differences = [], []

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
@@ -148,12 +149,15 @@ revision_option = click.option(
     type=REVISION,
     help=f"The driver's revision. Default: by the binary's version, else {DEFAULT}.",
 )
-qemu_option = click.option(
-    "--qemu",
-    metavar="PATH",
-    type=click.Path(),
-    help="The binary: qemu-system-*, or qemu-storage-daemon.",
-)
+
+
+def qemu_option_with(more: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """The option that names a binary, of a command that says more of it."""
+    text = f"The binary: qemu-system-*, or qemu-storage-daemon.{more}"
+    return click.option("--qemu", metavar="PATH", type=click.Path(), help=text)
+
+
+qemu_option = qemu_option_with("")
 iothread_option = click.option(
     "--iothread", is_flag=True, help="On the binary: requests come through an IOThread."
 )
@@ -173,6 +177,15 @@ def where_to_work(command: Callable[..., T]) -> Callable[..., T]:
         metavar="N",
         help="Work in N processes of this machine (Dask).",
     )(command)
+
+
+def look_at(qemu: str) -> None:
+    """Start a binary, and see that it can be used later, before work is done that is lost else.
+
+    :raise TargetError: when it cannot.
+    """
+    with closing(Background()) as background:
+        background.open(qemu)
 
 
 def on_binary(

@@ -94,15 +94,33 @@ def test_a_folder_that_cannot_be_written_is_named(
     assert f"{place}: Not a directory" in result.output
 
 
-def test_it_is_named_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def work(asked: parts.Asked, tell: object) -> Finding:
-        raise AssertionError("worked")
+def work(asked: parts.Asked, tell: object) -> Finding:
+    raise AssertionError("worked")
 
+
+def test_it_is_named_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(parts.PARTS, "reading", parts.Part(lambda: 1, work))
     (tmp_path / "file").write_text("")
     place = tmp_path / "file" / "below"
     result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(place)])
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize("name", parts.PARTS)
+def test_a_binary_that_cannot_be_used_is_named_before_any_work(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(parts.PARTS, name, parts.Part(lambda: 1, work))
+    place, qemu = tmp_path / "out", tmp_path / "no-such-qemu"
+    result = CliRunner().invoke(
+        cli.main, ["claims", name, "--qemu", str(qemu), "--out", str(place)]
+    )
+    assert result.exit_code == 3
+    assert result.output.startswith(f"qsim: {qemu} does not exist; ")
+    # No QEMU either, though it can be started.
+    result = CliRunner().invoke(cli.main, ["claims", name, "--qemu", "true", "--out", str(place)])
+    assert result.exit_code == 3
+    assert not place.exists()
 
 
 def test_a_part_that_is_named_twice_is_done_once(
