@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from qsim.claims.finding import Finding
 from qsim.claims.parts import PARTS, Asked
 from qsim.claims.written import LibraryMissing, look_for_libraries, write
 from qsim.cli.common import look_at, qemu_option_with, reports
@@ -21,7 +23,7 @@ from qsim.progress import progress
         "1  a prediction, the model or the binary disagrees with another",
         "2  the command line is wrong, a library is missing, a file not writable",
         NO_BINARY,
-        "130  it was interrupted; what was written so far is whole",
+        "130  it was interrupted; what was found so far is told, and written whole",
         fine="they agree; whether a claim holds is what the lines say",
     ),
 )
@@ -75,18 +77,27 @@ def claims(names: tuple[str, ...], qemu: str | None, out: Path, reads: int, seed
         look_at(qemu)
     out.mkdir(parents=True, exist_ok=True)
     asked = Asked(qemu, reads, seed)
-    verdicts, differences = [], []
-    for name in dict.fromkeys(names or PARTS):
-        part = PARTS[name]
-        with progress(name, part.steps()) as tell:
-            finding = part.find(asked, tell)
-        for path in write(finding, out):
-            click.echo(str(path))
-        verdicts += finding.verdicts
-        differences += finding.differences
-    click.echo()
-    for verdict in verdicts:
-        click.echo(str(verdict))
-    for difference in differences:
-        click.echo(f"DIFFERS: {difference}")
-    sys.exit(1 if differences else 0)
+    found: dict[str, Finding] = {}
+    try:
+        for name in dict.fromkeys(names or PARTS):
+            part = PARTS[name]
+            with progress(name, part.steps()) as tell:
+                found[name] = part.find(asked, tell)
+            for path in write(found[name], out):
+                click.echo(str(path))
+    finally:
+        # What is interrupted, or fails, has found what it has found.
+        _say(found)
+    sys.exit(1 if any(finding.differences for finding in found.values()) else 0)
+
+
+def _say(found: Mapping[str, Finding]) -> None:
+    """A line for each claim, then one for each difference."""
+    if found:
+        click.echo()
+    for finding in found.values():
+        for verdict in finding.verdicts:
+            click.echo(str(verdict))
+    for finding in found.values():
+        for difference in finding.differences:
+            click.echo(f"DIFFERS: {difference}")

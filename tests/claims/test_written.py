@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from qsim import cli
 from qsim.claims import parts, written
 from qsim.claims.finding import Finding, Holds, Plot, Table, Verdict
 from qsim.claims.written import write
+from qsim.target.error import NotUsable
 
 FINDING = Finding(
     verdicts=[Verdict("it is so", Holds.IF, "1 ms", "it is asked")],
@@ -67,6 +69,36 @@ def test_a_difference_is_told_last_and_is_status_1(
     result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(tmp_path)])
     assert result.exit_code == 1
     assert result.output.splitlines()[-1] == "DIFFERS: c0 was asked twice"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (KeyboardInterrupt(), 130, "qsim: interrupted"),
+        (NotUsable("it has died"), 3, "qsim: it has died"),
+        (OSError(ENOSPC, "No space left on device", "a.csv"), 2, "qsim: a.csv: No space left"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_earlier_parts_have_found_is_told_when_a_later_one_ends_it(
+    error: BaseException,
+    status: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ends(asked: parts.Asked, tell: object) -> Finding:
+        raise error
+
+    monkeypatch.setitem(parts.PARTS, "reading", parts.Part(lambda: 1, lambda asked, tell: FINDING))
+    monkeypatch.setitem(parts.PARTS, "safety", parts.Part(lambda: 1, ends))
+    result = CliRunner().invoke(cli.main, ["claims", "--out", str(tmp_path)])
+    assert result.exit_code == status
+    assert result.stdout.splitlines()[-1] == str(FINDING.verdicts[0])
+    assert result.stderr.startswith(said)
+    # Nothing is said of nothing.
+    result = CliRunner().invoke(cli.main, ["claims", "safety", "--out", str(tmp_path)])
+    assert (result.exit_code, result.stdout) == (status, "")
 
 
 def test_a_missing_library_is_named_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
