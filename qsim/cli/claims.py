@@ -92,7 +92,7 @@ def claims(names: tuple[str, ...], qemu: str | None, out: Path, reads: int, seed
 
 
 def _say(found: Mapping[str, Finding]) -> None:
-    """A line for each claim, then one for each difference."""
+    """A line for each claim, then one for each difference, and last how many there are."""
     if found:
         click.echo()
     for finding in found.values():
@@ -101,3 +101,7 @@ def _say(found: Mapping[str, Finding]) -> None:
     for finding in found.values():
         for difference in finding.differences:
             click.echo(f"DIFFERS: {difference}")
+    counts = {name: len(finding.differences) for name, finding in found.items()}
+    if total := sum(counts.values()):
+        each = ", ".join(f"{count} in {name}" for name, count in counts.items() if count)
+        click.echo(f"{total} {'difference' if total == 1 else 'differences'}: {each}")

@@ -65,10 +65,21 @@ def test_a_difference_is_told_last_and_is_status_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = Finding(differences=["c0 was asked twice"])
+    more = Finding(FINDING.verdicts, differences=["one", "two"])
     monkeypatch.setitem(parts.PARTS, "reading", parts.Part(lambda: 1, lambda asked, tell: wrong))
-    result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(tmp_path)])
+    monkeypatch.setitem(parts.PARTS, "safety", parts.Part(lambda: 1, lambda asked, tell: more))
+    monkeypatch.setitem(parts.PARTS, "availability", parts.Part(lambda: 1, lambda *_: FINDING))
+    result = CliRunner().invoke(cli.main, ["claims", "--out", str(tmp_path)])
     assert result.exit_code == 1
-    assert result.output.splitlines()[-1] == "DIFFERS: c0 was asked twice"
+    assert result.output.splitlines()[-6:] == [
+        *[str(FINDING.verdicts[0])] * 2,
+        "DIFFERS: c0 was asked twice",
+        "DIFFERS: one",
+        "DIFFERS: two",
+        "3 differences: 1 in reading, 2 in safety",
+    ]
+    result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(tmp_path)])
+    assert result.output.splitlines()[-1] == "1 difference: 1 in reading"
 
 
 @pytest.mark.parametrize(
