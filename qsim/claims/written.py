@@ -74,10 +74,15 @@ def _draw(plot: Plot, folder: Path) -> list[Path]:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """Where to write what is ``path`` when it is whole; nothing is left of what is interrupted."""
+    """Where to write what is ``path`` when it is whole; nothing is left of what is interrupted.
+
+    :raise OSError: when it cannot be written; it names ``path``.
+    """
     new = path.with_name(f".{path.name}.new")
     try:
         yield new
         new.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         new.unlink(missing_ok=True)

@@ -37,7 +37,7 @@ from qsim.progress import progress
 @qemu_option_with("  It is looked at first, whatever the parts; availability runs no QEMU.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False, writable=True),
     default=Path("claims"),
     show_default=True,
     help="Write tables and plots to this folder.",

@@ -65,7 +65,9 @@ def reports(command: Callable[P, T]) -> Callable[P, T]:
             # Whoever read has seen enough; click ends quietly then.
             raise
         except OSError as error:
-            click.echo(f"qsim: {error.filename}: {error.strerror}", err=True)
+            # One that writes to a file that is open names none.
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"qsim: {where}{error.strerror or error}", err=True)
             sys.exit(2)
         except (TargetError, ClusterError) as error:
             click.echo(f"qsim: {error}", err=True)

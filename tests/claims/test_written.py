@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import subprocess
 import sys
 from errno import ENOSPC
@@ -49,6 +50,26 @@ def test_what_is_interrupted_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write(Finding(plots=[Plot("line", draw)]), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("filename", [None, "a"])
+def test_a_file_that_cannot_be_written_is_named_as_its_user_knows_it(
+    filename: str | None, tmp_path: Path
+) -> None:
+    def draw(figure: Figure) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise OSError(ENOSPC, "No space left on device", filename)
+
+        figure.savefig = full  # type: ignore[method-assign]
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write(Finding(plots=[Plot("line", draw)]), tmp_path)
+    assert caught.value.filename == str(tmp_path / "line.svg")
+    # Renamed to what is a folder.
+    (tmp_path / "numbers.csv").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        write(FINDING, tmp_path)
+    assert caught.value.filename == str(tmp_path / "numbers.csv")
 
 
 def test_a_line_for_each_claim_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +168,24 @@ def test_it_is_named_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyP
     place = tmp_path / "file" / "below"
     result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(place)])
     assert result.exit_code == 2
+
+
+def test_a_folder_nobody_may_write_to_is_named_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(parts.PARTS, "reading", parts.Part(lambda: 1, work))
+    # Root may write anywhere.
+    access = os.access
+    monkeypatch.setattr(
+        os,
+        "access",
+        lambda path, mode: (
+            access(path, mode) and not (str(path) == str(tmp_path) and mode & os.W_OK)
+        ),
+    )
+    result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "is not writable" in result.output
 
 
 @pytest.mark.parametrize("name", parts.PARTS)
