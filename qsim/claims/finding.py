@@ -20,7 +20,7 @@ class Holds(Enum):
     YES = "holds"
     IF = "holds under a condition"
     NO = "does not hold"
-    #: It takes a binary, and there was none.
+    #: It takes a binary, and there was none, or it did not come to its end.
     OPEN = "not measured"
 
 

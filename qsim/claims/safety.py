@@ -20,10 +20,13 @@ from qsim.quorum.revisions import DEFAULT, REVISIONS, Revision, nearest, revisio
 from qsim.scenario import Case, load_paths
 from qsim.select import cases_of
 from qsim.target.background import Background, result_of
+from qsim.target.error import NotUsable
 from qsim.target.model import run_model
 
 #: The family that is about what nobody repairs, and that about what is done to repair it.
 NO_AUTO_SYNC, REPAIR = "no-auto-sync", "repair"
+#: What a claim rests on that no play has come to the end of.
+NONE_ENDED = "no case was played to its end"
 COLUMNS = ("case", "revision", "reads", "stale", "stale_without_event", "model", "binary", "agrees")
 
 
@@ -90,19 +93,23 @@ def safety(binaries: Sequence[str], tell: Tell) -> Finding:
     for play in _plays(wanted, binaries):
         plays.append(play)
         tell(len(plays), play.case.id)
-    finding = Finding(
+    differences = [text for play in plays for text in play.differences]
+    # Of what a binary has not played to its end nothing is known, but that it differs.
+    over = [play for play in plays if play.seen.contents is not None]
+    missed = _once([play for play in over if play.case.family == NO_AUTO_SYNC])
+    repair = _once([play for play in over if play.case.family == REPAIR])
+    # Who differs from the model does not vouch for what is said of it.
+    agreeing = [] if binaries and differences else ["the model"]
+    where = "on " + " and ".join([*agreeing, *_witnesses(plays)])
+    return Finding(
+        verdicts=[
+            _no_auto_sync(missed, where),
+            _rewrite_corrupted([play for play in missed if rewrites(play.case)], where),
+            _block_jobs(repair, where),
+        ],
         tables=[Table("safety", COLUMNS, tuple(play.row for play in plays))],
-        differences=[text for play in plays for text in play.differences],
+        differences=differences,
     )
-    missed = _once([play for play in plays if play.case.family == NO_AUTO_SYNC])
-    if missed:
-        # Who differs from the model does not vouch for what is said of it.
-        agreeing = [] if binaries and finding.differences else ["the model"]
-        where = "on " + " and ".join([*agreeing, *_witnesses(plays)])
-        finding.verdicts = [_no_auto_sync(missed, where), _rewrite_corrupted(missed, where)]
-        repair = _once([play for play in plays if play.case.family == REPAIR])
-        finding.verdicts.append(_block_jobs(repair, where))
-    return finding
 
 
 def _plays(wanted: Sequence[Case], binaries: Sequence[str]) -> Iterator[Play]:
@@ -115,6 +122,8 @@ def _plays(wanted: Sequence[Case], binaries: Sequence[str]) -> Iterator[Play]:
             pool = background.open(path)
             release = nearest(pool.version)
             chosen = expanded(cases_of(wanted, release), release)
+            if not chosen:
+                raise NotUsable(f"{path} is QEMU {pool.version}; the cases are of 5.2 and later")
             futures = [background.submit(partial(pool.run, case)) for case in chosen]
             for case, future in zip(chosen, futures, strict=True):
                 yield Play(case, release, run_model(case, release), result_of(future))
@@ -131,11 +140,14 @@ def _witnesses(plays: Sequence[Play]) -> list[str]:
 
 def _no_auto_sync(plays: Sequence[Play], where: str) -> Verdict:
     """What is lacking is lacking as long as no child is written without being asked to."""
+    claim = "no auto-sync after a node failed"
+    if not plays:
+        return Verdict(claim, Holds.OPEN, NONE_ENDED)
     found: list[Reads] = [reads(play.case, play.seen) for play in plays]
     stale, silent = sum(one.stale > 0 for one in found), sum(one.silent > 0 for one in found)
     written = sum(unasked(play.case, play.seen) for play in plays if not rewrites(play.case))
     return Verdict(
-        "no auto-sync after a node failed",
+        claim,
         Holds.NO if written else Holds.YES,
         f"old bytes with ret 0 in {stale} of {len(plays)} cases, without any event of that read in "
         f"{silent}; {written} writes that neither guest nor rewrite-corrupted asked for ({where})",
@@ -143,11 +155,14 @@ def _no_auto_sync(plays: Sequence[Play], where: str) -> Verdict:
 
 
 def _rewrite_corrupted(plays: Sequence[Play], where: str) -> Verdict:
-    counts = Counter(rewriting(play.case, play.seen) for play in plays if rewrites(play.case))
+    claim = "rewrite-corrupted heals what was missed"
+    if not plays:
+        return Verdict(claim, Holds.OPEN, NONE_ENDED)
+    counts = Counter(rewriting(play.case, play.seen) for play in plays)
     healed, lost, none = (counts[one] for one in Rewriting)
     condition = "who has it outvotes who has not, and it is read" if healed else ""
     return Verdict(
-        "rewrite-corrupted heals what was missed",
+        claim,
         Holds.IF if healed else Holds.NO,
         f"of {counts.total()} cases {healed} healed what was read, {none} nothing, and {lost} lost "
         f"the last copy of what the guest had written ({where})",
@@ -156,11 +171,14 @@ def _rewrite_corrupted(plays: Sequence[Play], where: str) -> Verdict:
 
 
 def _block_jobs(plays: Sequence[Play], where: str) -> Verdict:
+    claim = "quorum and block jobs can become a replicated image"
+    if not plays:
+        return Verdict(claim, Holds.OPEN, NONE_ENDED)
     came = Counter(newcomer(play.case, play.seen) for play in plays)
     killed = sum(play.case.is_killed for play in plays)
     condition = "the node returns what the guest wrote, as the job reads through it"
     return Verdict(
-        "quorum and block jobs can become a replicated image",
+        claim,
         Holds.IF if came[True] else Holds.NO,
         f"a mirror with replaces left the newcomer with all of it in {came[True]} of "
         f"{came[True] + came[False]} cases, the guest writing on; after a crash nothing remembers "

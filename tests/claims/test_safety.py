@@ -5,17 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from qsim.claims.finding import Holds
-from qsim.claims.safety import COLUMNS, NO_AUTO_SYNC, Play, cases, safety
-from qsim.claims.stale import Reads, Rewriting, reads, rewriting, unasked
+from qsim.claims.safety import COLUMNS, NO_AUTO_SYNC, REPAIR, Play, cases, safety
+from qsim.claims.stale import Reads, Rewriting, reads, rewrites, rewriting, unasked
 from qsim.outcome import Outcome
 from qsim.quorum.revisions import revision
 from qsim.scenario import Case
 from qsim.scenario.asked import load_asked
 from qsim.scenario.short import parse_short
+from qsim.select import cases_of
+from qsim.target.error import NotUsable
 from qsim.target.model import run_model
 
 Load = Callable[[str], list[Case]]
@@ -125,6 +128,30 @@ def test_what_is_said_of_a_binary_is_what_it_did(monkeypatch: pytest.MonkeyPatch
         assert bool(finding.differences) == (not stale)
         beside_model = [text for text in finding.differences if "model 7.2 and QEMU 0: " in text]
         assert bool(beside_model) == (not stale)
+
+
+def test_a_binary_that_hangs_differs_and_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = revision("7.2")
+    plays = []
+    for case in cases_of(cases(), wanted):
+        model = run_model(case, wanted)
+        binary = replace(model, witness="QEMU 0")
+        if case.family == REPAIR or rewrites(case):
+            binary = replace(binary, contents=None, trouble=["it hangs"])
+        plays.append(Play(case, wanted, model, binary))
+    monkeypatch.setattr("qsim.claims.safety._plays", lambda *_: iter(plays))
+    finding = safety(["qemu"], lambda done, more: None)
+    hung = [play for play in plays if play.binary and play.binary.trouble]
+    assert [row[-1] for row in finding.tables[0].rows].count("no") == len(hung)
+    assert [verdict.holds for verdict in finding.verdicts] == [Holds.YES, Holds.OPEN, Holds.OPEN]
+    assert f"of {len(plays) - len(hung)} cases, without" in finding.verdicts[0].figure
+
+
+def test_a_binary_that_no_case_is_about_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = SimpleNamespace(open=lambda path: SimpleNamespace(version="2.1.50"), close=lambda: None)
+    monkeypatch.setattr("qsim.claims.safety.Background", lambda: old)
+    with pytest.raises(NotUsable, match="old-qemu is QEMU 2.1.50; the cases are of 5.2 and later"):
+        safety(["old-qemu"], lambda done, more: None)
 
 
 def test_a_driver_that_writes_unasked_would_sync(monkeypatch: pytest.MonkeyPatch) -> None:
