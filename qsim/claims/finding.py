@@ -85,3 +85,5 @@ class Finding:
     plots: list[Plot] = field(default_factory=list)
     #: Where prediction and measurement, or model and binary, do not agree: a sentence each.
     differences: list[str] = field(default_factory=list)
+    #: In how many of what was compared they are, e.g. "2 of 37 settings".
+    differing: str = ""

@@ -109,6 +109,7 @@ def safety(binaries: Sequence[str], tell: Tell) -> Finding:
         ],
         tables=[Table("safety", COLUMNS, tuple(play.row for play in plays))],
         differences=differences,
+        differing=f"{sum(bool(play.differences) for play in plays)} of {len(plays)} plays",
     )
 
 

@@ -101,7 +101,11 @@ def _say(found: Mapping[str, Finding]) -> None:
     for finding in found.values():
         for difference in finding.differences:
             click.echo(f"DIFFERS: {difference}")
-    counts = {name: len(finding.differences) for name, finding in found.items()}
-    if total := sum(counts.values()):
-        each = ", ".join(f"{count} in {name}" for name, count in counts.items() if count)
+    if total := sum(len(finding.differences) for finding in found.values()):
+        each = ", ".join(_count(name, one) for name, one in found.items() if one.differences)
         click.echo(f"{total} {'difference' if total == 1 else 'differences'}: {each}")
+
+
+def _count(name: str, finding: Finding) -> str:
+    differing = f" ({finding.differing})" if finding.differing else ""
+    return f"{len(finding.differences)} in {name}{differing}"

@@ -230,6 +230,7 @@ def test_what_is_measured_otherwise_is_told(predicted: dict[str, Cost]) -> None:
     assert finding.differences == [
         f"{name}: predicted and measured requests: {{'c0': 5, 'c1': 0}} and {{'c0': 5, 'c1': 1}}"
     ]
+    assert finding.differing == f"1 of {len(predicted)} settings"
     assert finding.verdicts[-1].holds is Holds.NO
 
 

@@ -143,6 +143,7 @@ def test_a_binary_that_hangs_differs_and_is_not_counted(monkeypatch: pytest.Monk
     finding = safety(["qemu"], lambda done, more: None)
     hung = [play for play in plays if play.binary and play.binary.trouble]
     assert [row[-1] for row in finding.tables[0].rows].count("no") == len(hung)
+    assert finding.differing == f"{len(hung)} of {len(plays)} plays"
     assert [verdict.holds for verdict in finding.verdicts] == [Holds.YES, Holds.OPEN, Holds.OPEN]
     assert f"of {len(plays) - len(hung)} cases, without" in finding.verdicts[0].figure
 

@@ -85,7 +85,7 @@ def test_a_line_for_each_claim_ends_it(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_difference_is_told_last_and_is_status_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = Finding(differences=["c0 was asked twice"])
+    wrong = Finding(differences=["c0 was asked twice"], differing="1 of 37 settings")
     more = Finding(FINDING.verdicts, differences=["one", "two"])
     monkeypatch.setitem(parts.PARTS, "reading", parts.Part(lambda: 1, lambda asked, tell: wrong))
     monkeypatch.setitem(parts.PARTS, "safety", parts.Part(lambda: 1, lambda asked, tell: more))
@@ -97,10 +97,10 @@ def test_a_difference_is_told_last_and_is_status_1(
         "DIFFERS: c0 was asked twice",
         "DIFFERS: one",
         "DIFFERS: two",
-        "3 differences: 1 in reading, 2 in safety",
+        "3 differences: 1 in reading (1 of 37 settings), 2 in safety",
     ]
     result = CliRunner().invoke(cli.main, ["claims", "reading", "--out", str(tmp_path)])
-    assert result.output.splitlines()[-1] == "1 difference: 1 in reading"
+    assert result.output.splitlines()[-1] == "1 difference: 1 in reading (1 of 37 settings)"
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,11 @@ def reading(qemu: str | None, reads: int, seed: int, tell: Tell) -> Finding:
 
 def found(predicted: Costs, measured: Costs) -> Finding:
     """What the costs say; ``measured`` is empty where nothing was."""
+    differences = [
+        f"{name}: predicted and measured {difference}"
+        for name, cost in measured.items()
+        if (difference := predicted[name].difference(cost))
+    ]
     return Finding(
         verdicts=[
             _one_instead_of_all(predicted, measured),
@@ -62,11 +67,8 @@ def found(predicted: Costs, measured: Costs) -> Finding:
             ),
             Plot("reading-by-number", lambda figure: by_number(figure, predicted, measured)),
         ],
-        differences=[
-            f"{name}: predicted and measured {difference}"
-            for name, cost in measured.items()
-            if (difference := predicted[name].difference(cost))
-        ],
+        differences=differences,
+        differing=f"{len(differences)} of {len(measured)} settings",
     )
 
 
