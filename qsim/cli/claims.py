@@ -73,7 +73,7 @@ def claims(names: tuple[str, ...], qemu: str | None, out: Path, reads: int, seed
     except LibraryMissing as error:
         raise click.UsageError(str(error)) from None
     # A binary that cannot be used, and a folder that cannot be, are told now and not after minutes.
-    if qemu:
+    if qemu is not None:
         look_at(qemu)
     out.mkdir(parents=True, exist_ok=True)
     asked = Asked(qemu, reads, seed)

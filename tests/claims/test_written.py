@@ -199,9 +199,10 @@ def test_a_binary_that_cannot_be_used_is_named_before_any_work(
     )
     assert result.exit_code == 3
     assert result.output.startswith(f"qsim: {qemu} does not exist; ")
-    # No QEMU either, though it can be started.
-    result = CliRunner().invoke(cli.main, ["claims", name, "--qemu", "true", "--out", str(place)])
-    assert result.exit_code == 3
+    # One that can be started and is none, and a variable of a script that is not set.
+    for other in ("true", ""):
+        arguments = ["claims", name, "--qemu", other, "--out", str(place)]
+        assert CliRunner().invoke(cli.main, arguments).exit_code == 3
     assert not place.exists()
 
 
