@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""docs/claims.md: every statement on a guest's data has cases, of releases there are binaries of.
+"""docs/claims.md: what is said of a guest's data names cases, of releases there are binaries of.
 
 That the cases hold is for the suite, which plays them on the model and on each binary.
 """
@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -29,35 +30,70 @@ from qsim.target.model import run_model
 
 PAGE = Path(__file__).parents[2] / "docs" / "claims.md"
 RELEASES = ("5.2", "7.2", "10.0", "11.1")
-#: The head of a table of statements.
-HEAD = "| statement | shown by | releases |"
+#: The trees of 2014 and 2015 that were built, as docs/series.md names them.
+TREES = ("before", "v4-1", "v4-merged", "cancel-null", "cancel-async", "mid-2015")
+#: The heads of tables of statements, and what "all" stands for in each.
+HEADS = {
+    "| statement | shown by | releases |": RELEASES,
+    "| statement | shown by | trees |": TREES,
+}
+#: A case as the page names it; a path has another slash, or a dot before a letter.
+CASE = re.compile(r"`([\w-]+/(?:[^`/.]|\.(?=\d))+)`")
+#: The sections on a guest's data.
+OF_DATA = ("No auto-sync", "Repair with block jobs")
+#: How paragraphs in them begin that say nothing of it.
+NOT_OF_DATA = (
+    "`O` is what the children held before",
+    'In the tables "all" releases are',
+    "Two children, `vote-threshold=1` if nothing else is said",
+    '"1 of 2" is `vote-threshold=1` and two children.',
+    "The comment that asks for a remedy",
+    "A stale child is `c2`",
+    "QEMU is killed, and another opens the node",
+)
 
 
 @dataclass(frozen=True)
 class Row:
-    """A statement of the page, the cases it names, and the releases."""
+    """A statement of the page, the cases it names, and the revisions, of those of its table."""
 
     statement: str
     shown_by: tuple[str, ...]
-    releases: tuple[str, ...]
+    revisions: tuple[str, ...]
+    of: tuple[str, ...]
 
 
 def rows() -> Iterator[Row]:
-    within = False
+    of: tuple[str, ...] = ()
     for line in PAGE.read_text("utf-8").splitlines():
-        within = line.startswith("|") and (within or line == HEAD)
-        if not within or line == HEAD or set(line) <= set("|- "):
+        of = HEADS.get(line, of) if line.startswith("|") else ()
+        if not of or line in HEADS or set(line) <= set("|- "):
             continue
-        statement, shown_by, releases = (cell.strip() for cell in line.strip("|").split("|"))
-        named = RELEASES if releases == "all" else tuple(releases.split(", "))
-        yield Row(statement, tuple(re.findall(r"`([^`]+)`", shown_by)), named)
+        statement, shown_by, named = (cell.strip() for cell in line.strip("|").split("|"))
+        revisions = of if named == "all" else tuple(named.split(", "))
+        yield Row(statement, tuple(re.findall(r"`([^`]+)`", shown_by)), revisions, of)
 
 
 ROWS = list(rows())
 
 
-def holds_in(case: Case) -> set[str]:
-    return {name for name in RELEASES if holds(case, revision(name))}
+def blocks(title: str) -> list[str]:
+    """The paragraphs, bullets, tables and examples of a section, each on lines of its own."""
+    (section,) = re.findall(rf"^## {title}\n(.*?)(?=^## |\Z)", PAGE.read_text("utf-8"), re.M | re.S)
+    return re.split(r"\n\n|\n(?=- )", section.strip("\n"))
+
+
+def unnamed(title: str) -> Iterator[str]:
+    """Paragraphs and bullets of a section that name no case; a colon leads to a table that does."""
+    every = blocks(title)
+    for block, after in zip(every, [*every[1:], ""], strict=True):
+        led = block.endswith(":") and after.startswith(tuple(HEADS))
+        if not (block.startswith(("|", "#", "    ")) or CASE.search(block) or led):
+            yield block
+
+
+def holds_in(case: Case, revisions: Sequence[str]) -> set[str]:
+    return {name for name in revisions if holds(case, revision(name))}
 
 
 @pytest.fixture(scope="module")
@@ -66,27 +102,58 @@ def by_id(shipped_cases: list[Case]) -> dict[str, Case]:
 
 
 def test_there_are_statements() -> None:
-    assert len(ROWS) >= 30
+    assert len(ROWS) >= 60
+    assert {row.of for row in ROWS} == set(HEADS.values())
     assert len({row.statement for row in ROWS}) == len(ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: "+".join(row.shown_by) or row.statement)
-def test_a_statement_has_cases_in_the_releases_it_names(row: Row, by_id: dict[str, Case]) -> None:
+def test_a_statement_has_cases_in_what_it_names(row: Row, by_id: dict[str, Case]) -> None:
     assert row.shown_by, row.statement
     shown = [by_id[name] for name in row.shown_by]
     assert all(any(step.expected for step in case.steps) for case in shown)
-    assert len(row.releases) >= 2
-    assert set(row.releases) == set.union(*map(holds_in, shown))
+    assert len(row.revisions) >= 2
+    assert set(row.revisions) == set.union(*(holds_in(case, row.of) for case in shown))
 
 
-def test_every_case_of_both_families_is_named() -> None:
+def test_every_case_of_the_families_is_named(shipped_cases: list[Case]) -> None:
     named = {name for row in ROWS for name in row.shown_by}
-    assert {case.id for case in cases()} <= named
+    assert {case.id for case in [*cases(), *_of_2014(shipped_cases)]} <= named
+
+
+def test_prose_on_a_guest_s_data_names_its_cases() -> None:
+    left = [block for title in OF_DATA for block in unnamed(title)]
+    told = [next((one for one in NOT_OF_DATA if block.startswith(one)), block) for block in left]
+    assert told == list(NOT_OF_DATA)
+
+
+@pytest.mark.parametrize("title", OF_DATA)
+def test_every_bullet_of_what_follows_names_a_case(title: str) -> None:
+    every = blocks(title)
+    (at,) = (i for i, block in enumerate(every) if block.startswith("### What follows"))
+    bullets = list(takewhile(lambda block: not block.startswith("#"), every[at + 1 :]))
+    assert len(bullets) >= 3
+    assert all(block.startswith("- ") and CASE.search(block) for block in bullets)
+
+
+def test_a_case_named_in_prose_holds_more_than_once(by_id: dict[str, Case]) -> None:
+    lines = [line for line in PAGE.read_text("utf-8").splitlines() if not line.startswith("|")]
+    named = CASE.findall("\n".join(lines))
+    assert len(named) > 20
+    for name in named:
+        of = TREES if name.startswith("2014-") else RELEASES
+        assert len(holds_in(by_id[name], of)) >= 2, name
+
+
+def test_the_trees_are_those_that_were_built() -> None:
+    text = (PAGE.parent / "series.md").read_text("utf-8")
+    told = re.findall(r"^\| `\w+` \| ([\w-]+) \| \d+ \| (\d+) \| \d+ \|$", text, re.M)
+    assert sorted(told) == sorted((name, "0") for name in TREES)
 
 
 def test_what_the_page_counts_is_so() -> None:
     found = re.search(
-        r"(\d+) that are about 7\.2 the guest reads old bytes .* in (\d+), and in (\d+) of these",
+        r"(\d+) that are\s+about 7\.2 the guest reads old bytes .* in (\d+), and in (\d+) of these",
         PAGE.read_text("utf-8"),
     )
     assert found
@@ -98,12 +165,16 @@ def test_what_the_page_counts_is_so() -> None:
 
 
 def test_the_series_has_the_hazard_too(shipped_cases: list[Case]) -> None:
-    told = [case for case in shipped_cases if case.family == f"2014 {NO_AUTO_SYNC}"]
-    assert told
-    for name in ("v2", "v4", "mid-2015"):
+    told = _of_2014(shipped_cases)
+    assert len(told) == 6
+    for name in ("v2", "v4", *TREES):
         wanted = revision(name)
         for case in cases_of(told, wanted):
             assert not against_fixture(case, run_model(case, wanted))
+
+
+def _of_2014(every: Sequence[Case]) -> list[Case]:
+    return [case for case in every if case.family == f"2014 {NO_AUTO_SYNC}"]
 
 
 def _written(name: str) -> list[list[str]]:
