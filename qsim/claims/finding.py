@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 Cell = str | int | float
 
+#: How a claim begins that the cover letter does not make: what is asked besides.
+BEYOND = "beyond the letter: "
+
 
 class Holds(Enum):
     """What becomes of a claim."""
@@ -30,7 +33,7 @@ class Verdict:
 
     All of it is one line; the page has the rest.
 
-    :param claim: a sentence, as short as it can be.
+    :param claim: a sentence, as short as it can be; after :data:`BEYOND` if it is not the letter's.
     :param figure: what it rests on, with units.
     :param condition: under which it holds.
     """

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
-from qsim.claims.finding import Finding, Holds, Table, Verdict
+from qsim.claims.finding import BEYOND, Finding, Holds, Table, Verdict
 from qsim.claims.repaired import newcomer
 from qsim.claims.stale import Reads, Rewriting, reads, rewrites, rewriting, unasked
 from qsim.data import fixtures_path
@@ -156,7 +156,7 @@ def _no_auto_sync(plays: Sequence[Play], where: str) -> Verdict:
 
 
 def _rewrite_corrupted(plays: Sequence[Play], where: str) -> Verdict:
-    claim = "rewrite-corrupted heals what was missed"
+    claim = f"{BEYOND}rewrite-corrupted heals what was missed"
     if not plays:
         return Verdict(claim, Holds.OPEN, NONE_ENDED)
     counts = Counter(rewriting(play.case, play.seen) for play in plays)

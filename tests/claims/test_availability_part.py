@@ -16,7 +16,7 @@ from qsim.claims.availability.part import availability, steps
 from qsim.claims.availability.schemes import PAIRS, SCATTERED, SCHEMES, SIZES, setting
 from qsim.claims.availability.setting import Policy, Setting
 from qsim.claims.availability.twenty import Point
-from qsim.claims.finding import Finding, Holds, Table
+from qsim.claims.finding import BEYOND, Finding, Holds, Table
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,9 @@ def test_the_verdicts_say_when_it_holds(finding: Finding):
     assert [verdict.holds for verdict in finding.verdicts] == [Holds.IF, Holds.NO, Holds.IF]
     assert "5 free slots each 20 of 20" in restart.figure and "in a pair 5;" in restart.figure
     assert "with 8 hosts (in pairs 14 %)" in safety.figure
-    assert replicated.condition == "a tool outside QEMU does it"
+    assert replicated.condition == "a tool outside QEMU does it, with 4 hosts or more"
+    beyond = [verdict.claim.startswith(BEYOND) for verdict in finding.verdicts]
+    assert beyond == [False, True, True]
 
 
 def test_the_verdicts_are_of_the_figures():
@@ -55,6 +57,33 @@ def test_the_verdicts_are_of_the_figures():
 
     assert part._restart(points(more)).holds is Holds.IF
     assert part._restart(points(sure)).holds is Holds.NO
+
+
+@pytest.mark.parametrize(
+    ("late", "holds", "condition"),
+    [
+        ((), Holds.IF, "a tool outside QEMU does it, with 4 hosts or more"),
+        ((4,), Holds.IF, "a tool outside QEMU does it, with 8 hosts or more"),
+        # A larger data centre that is late says that it was no matter of size.
+        ((8,), Holds.NO, ""),
+        ((4, 8), Holds.NO, ""),
+    ],
+)
+def test_replicas_are_made_again_in_time_or_not(
+    late: tuple[int, ...], holds: Holds, condition: str
+):
+    measured = []
+    for hosts in (4, 8):
+        for scheme in (PAIRS, SCATTERED):
+            one = setting(hosts, scheme)
+            assert one is not None
+            size = sizes.measure(one, scheme, 2014, 2, dict.fromkeys(Failure, 2))
+            first, second = size.after[Failure.HOST]
+            if hosts in late:
+                first = replace(first, all_replicated_s=one.repair_s)
+            measured.append(replace(size, after={**size.after, Failure.HOST: [first, second]}))
+    verdict = part._replicated(measured)
+    assert (verdict.holds, verdict.condition) == (holds, condition)
 
 
 def test_a_difference_from_the_formula_is_told():

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from qsim.claims.availability.part import availability
-from qsim.claims.finding import Table
+from qsim.claims.finding import BEYOND, Table
 from qsim.claims.reading.part import table
 from qsim.claims.reading.predict import predict
 from qsim.claims.reading.settings import BASE, BY_NUMBER, SETTINGS, Setting
@@ -234,6 +234,12 @@ def _lines() -> list[str]:
     return re.findall(r"^- (.*)$", after.partition("## ")[0], re.M)
 
 
+def test_the_letter_s_claims_have_a_line_each_and_others_say_that_they_are_others() -> None:
+    claims = re.findall(r"^\d\. ", PAGE.read_text("utf-8").partition("`qsim claims`")[0], re.M)
+    beyond = [line.startswith(BEYOND) for line in _lines()]
+    assert (beyond.count(False), beyond.count(True)) == (len(claims), 4)
+
+
 def test_lines_of_the_page_on_the_guest_s_data_are_made_again() -> None:
     finding = safety([], lambda done, more: None)
     wanted = [str(verdict).replace(" (on the model)", "") for verdict in finding.verdicts]
@@ -251,7 +257,7 @@ def test_deviations_of_the_page_are_those_of_its_tables() -> None:
         ]
         furthest, row = max(over, key=lambda one: abs(one[0]))
         worst.append((f"{furthest:.2f}", row["setting"]))
-    (line,) = (line for line in _lines() if line.startswith("the model predicts"))
+    (line,) = (line for line in _lines() if line.startswith(f"{BEYOND}the model predicts"))
     assert f"up to {', '.join(figure for figure, _ in worst)} ms over it" in line
     text = " ".join(PAGE.read_text("utf-8").split())
     (p50, at50), (p90, at90), (p99, at99) = worst

@@ -24,7 +24,7 @@ from qsim.claims.availability.schemes import (
 from qsim.claims.availability.setting import Setting
 from qsim.claims.availability.sizes import Size, average
 from qsim.claims.availability.twenty import VMS, Point
-from qsim.claims.finding import Finding, Holds, Verdict
+from qsim.claims.finding import BEYOND, Finding, Holds, Verdict
 from qsim.progress import Tell
 
 #: Free slots on each host, in the verdict: some, and next to none.
@@ -114,7 +114,7 @@ def _safety(losses: list[Loss]) -> Verdict:
     ]
     worse = any(of(x, SCATTERED).any_vm.low > of(x, PAIRS).any_vm.high for x in _few(losses))
     return Verdict(
-        "scattered replicas are as safe as pairs when two hosts fail together",
+        f"{BEYOND}scattered replicas are as safe as pairs when two hosts fail together",
         Holds.NO if worse else Holds.YES,
         f"some VM has lost both replicas with a probability of {', '.join(told)}",
     )
@@ -127,21 +127,33 @@ def _few(losses: list[Loss]) -> list[int]:
 
 
 def _replicated(measured: list[Size]) -> Verdict:
-    largest = measured[-1].setting.hosts
+    """A host that is back has its disks: what counts is that nobody has to wait for it."""
+    scattered = [size for size in measured if size.scheme == SCATTERED]
+    largest = scattered[-1].setting
+    late = max((x.setting.hosts for x in scattered if not _before_it_is_back(x)), default=0)
+    enough = [x.setting.hosts for x in scattered if x.setting.hosts > late]
 
-    def of(scheme: Scheme) -> str:
-        (size,) = (x for x in measured if (x.setting.hosts, x.scheme) == (largest, scheme))
+    def of(scheme: Scheme) -> tuple[str, str]:
+        (size,) = (x for x in measured if (x.setting.hosts, x.scheme) == (largest.hosts, scheme))
         copied = average(size, Failure.HOST, "copied_gb").mean
         busiest = average(size, Failure.HOST, "busiest_host_gb").mean
         minutes = average(size, Failure.HOST, "all_replicated_s").mean / 60
-        return f"{copied:.0f} GB ({busiest:.0f} GB at one host) in {minutes:.0f} minutes"
+        return f"{copied:.0f} GB ({busiest:.0f} GB at one host)", f"{minutes:.0f}"
 
+    (tool, tool_minutes), (drbd, drbd_minutes) = of(SCATTERED), of(PAIRS)
     return Verdict(
-        "the replicas a crash took are made again",
-        Holds.IF,
-        f"{largest} hosts: {of(SCATTERED)}; DRBD, when the host is back, {of(PAIRS)}",
-        condition="a tool outside QEMU does it",
+        f"{BEYOND}the replicas a crash took are made again before the host is back",
+        Holds.IF if enough else Holds.NO,
+        f"{largest.hosts} hosts: {tool} in {tool_minutes} minutes, the host is back after "
+        f"{largest.repair_s / 60:.0f}; DRBD, {drbd} in {drbd_minutes}",
+        condition=f"a tool outside QEMU does it, with {enough[0]} hosts or more" if enough else "",
     )
+
+
+def _before_it_is_back(size: Size) -> bool:
+    """Whether that was so after each crash of a host that was played."""
+    after = size.after[Failure.HOST]
+    return all(one.all_replicated_s < size.setting.repair_s for one in after)
 
 
 def _told(known: Interval) -> str:

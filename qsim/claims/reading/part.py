@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 
-from qsim.claims.finding import Finding, Holds, Plot, Table, Verdict
+from qsim.claims.finding import BEYOND, Finding, Holds, Plot, Table, Verdict
 from qsim.claims.reading.cost import QUANTILES, Cost
 from qsim.claims.reading.measure import measuring
 from qsim.claims.reading.plots import by_number, distributions, quantiles
@@ -166,7 +166,7 @@ def _any_number(predicted: Costs, measured: Costs) -> Verdict:
 
 
 def _as_predicted(predicted: Costs, measured: Costs) -> Verdict:
-    claim = "the model predicts what a QEMU does"
+    claim = f"{BEYOND}the model predicts what a QEMU does"
     if not measured:
         return Verdict(claim, Holds.OPEN, "give --qemu to measure")
     equal = sum(not predicted[name].difference(cost) for name, cost in measured.items())
