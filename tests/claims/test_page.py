@@ -267,6 +267,25 @@ def test_deviations_of_the_page_are_those_of_its_tables() -> None:
     )
 
 
+def test_latencies_in_the_text_are_those_of_the_table() -> None:
+    head, *rows = _written("reading")
+    p99, p50 = (
+        {r[0]: float(r[head.index(f"{q}_ms_measured")]) for r in rows} for q in ("p99", "p50")
+    )
+    text = " ".join(PAGE.read_text("utf-8").split())
+    for phrase in (
+        f"a p99 of {p99['three shared, quorum']:.1f} ms as a vote and "
+        f"{p99['three shared, fifo']:.1f} in FIFO order",
+        f"*flapping first*, p99 {p99['flapping first, fifo']:.1f} and "
+        f"{p99['flapping first, quorum']:.1f} ms",
+        f"{p50['two instant, fifo']:.2f} ms for a read of children that take none",
+        "waits {:.0f} times as long".format(
+            p50["local last of two, fifo"] / p50["local first of two, fifo"]
+        ),
+    ):
+        assert phrase in text
+
+
 def _reading() -> list[list[list[str]]]:
     return [_written("reading"), _written("reading-by-number")]
 
