@@ -97,7 +97,7 @@ def _restart(points: list[Point]) -> Verdict:
         f"{VMS} VMs of a crashed host restart where a DRBD pair has no room",
         Holds.IF if more else Holds.NO,
         f"scattered over 20 hosts with {SOME} free slots each {beside_pair(SOME)}; with {FEW} "
-        f"{beside_pair(FEW)}",
+        f"free slot each {beside_pair(FEW)}",
         condition="the other hosts have free slots between them" if more else "",
     )
 
