@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from itertools import groupby
 
 PAGE = 64 * 1024
+#: A byte and those behind it that are the same.
+RUN = re.compile(rb"(.)\1*", re.DOTALL)
 
 
 class Sparse:
@@ -89,8 +91,11 @@ class Sparse:
             if start > at:
                 yield self.fill, start - at
             page = self._pages[number][: self.size - start]
-            for byte, group in groupby(page):
-                yield byte, sum(1 for _ in group)
+            if page == page[:1] * len(page):  # Most are, and this is much faster.
+                yield page[0], len(page)
+            else:
+                for run in RUN.finditer(page):
+                    yield run[1][0], run.end() - run.start()
             at = start + len(page)
         if at < self.size:
             yield self.fill, self.size - at
