@@ -3,12 +3,14 @@
 
 The reaper is a shell that waits on a pipe.  When the pipe closes, because this process ended in
 whatever way, SIGKILL included, it kills the process groups it was told of, and what names the
-folder in its arguments, and removes the folder.
+folder in its arguments, and removes the folder.  It makes the folder too: whoever else made it
+could be killed before there is a reaper.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -22,7 +24,10 @@ MAX_SOCKET_PATH = 107
 _LONGEST_NAME = "qmp-9999.sock"
 
 _REAPER = r"""
-trap '' INT TERM HUP QUIT
+trap '' INT TERM HUP QUIT PIPE
+mkdir -m 700 -- "$1" || exit
+echo made
+exec >/dev/null 2>&1
 groups=" "
 while read -r sign group; do
     case $sign in
@@ -53,14 +58,12 @@ class WorkDir:
     def __init__(self) -> None:
         """:raise TargetError: when it cannot be made, or its path is too long for a socket."""
         try:
-            self.path = Path(tempfile.mkdtemp(prefix="qsim-"))
+            place = Path(tempfile.gettempdir())
         except OSError as error:
-            raise TargetError(
-                f"cannot make a temporary folder: {error}; set TMPDIR to one you can write"
-            ) from error
+            raise _cannot_be_made(str(error)) from error
+        self.path = place / f"qsim-{secrets.token_hex(4)}"
         longest = len(os.fsencode(self.path / _LONGEST_NAME))
         if longest > MAX_SOCKET_PATH:
-            self.path.rmdir()
             raise TargetError(
                 f"the temporary folder {self.path} makes socket paths of {longest} bytes, a unix "
                 f"socket takes {MAX_SOCKET_PATH}; set TMPDIR to a shorter one"
@@ -68,11 +71,18 @@ class WorkDir:
         self._reaper = subprocess.Popen(
             ["/bin/sh", "-c", _REAPER, "qsim-reaper", str(self.path)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             start_new_session=True,
             text=True,
+            errors="replace",
         )
+        assert self._reaper.stdout is not None
+        with self._reaper.stdout as said:
+            answer = said.read().strip()
+        if answer != "made":
+            self.close()
+            raise _cannot_be_made(answer)
 
     def started(self, group: int) -> None:
         """A process group the reaper must not let survive us."""
@@ -96,3 +106,7 @@ class WorkDir:
         self._reaper.stdin.close()
         self._reaper.wait()
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _cannot_be_made(why: str) -> TargetError:
+    return TargetError(f"cannot make a temporary folder: {why}; set TMPDIR to one you can write")

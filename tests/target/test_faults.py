@@ -456,6 +456,34 @@ def test_folder_is_private_and_goes_with_its_reaper(
     assert processes_naming(str(workdir.path)) == []
 
 
+#: Is killed when it is about to start its reaper, or when it just has.
+KILLED_MAKING = """\
+import os, signal, subprocess, sys
+from qsim.target.workdir import WorkDir
+start = subprocess.Popen
+def start_and_be_killed(*args, **options):
+    if sys.argv[1] == "after":
+        start(*args, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+subprocess.Popen = start_and_be_killed
+WorkDir()
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_folder_of_who_is_killed_while_it_is_made_does_not_stay(
+    tmpdir_here: Path,
+    processes_naming: Processes,
+    eventually: Callable[[Callable[[], bool], float], bool],
+    when: str,
+) -> None:
+    ran = subprocess.run([sys.executable, "-c", KILLED_MAKING, when], timeout=BOUND_S, check=False)
+    assert ran.returncode == -signal.SIGKILL
+    # A reaper names the folder from its start to its end.
+    assert eventually(lambda: processes_naming(str(tmpdir_here)) == [], BOUND_S)
+    assert os.listdir(tmpdir_here) == []
+
+
 def test_tmpdir_too_long_for_sockets_is_said_so_and_nothing_is_left(
     pytester: pytest.Pytester,
     suite: Path,

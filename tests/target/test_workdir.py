@@ -13,10 +13,10 @@ def reaped(tmp_path: Path, lines: str) -> list[str]:
     """The groups that are killed at the end of what the reaper is told."""
     script = workdir._REAPER.replace('kill -9 "-$group"', 'echo "$group" >> "$1.killed"')
     folder = tmp_path / "folder"
-    folder.mkdir()
     subprocess.run(
         ["/bin/sh", "-c", script, "qsim-reaper", str(folder)], input=lines, text=True, check=True
     )
+    assert not folder.exists()
     killed = tmp_path / "folder.killed"
     return killed.read_text().split() if killed.exists() else []
 
